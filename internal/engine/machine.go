@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Machine runs a Program. It implements gorgonia.VM: give the inputs values
+// with gorgonia.Let or Bind, call RunAll, read outputs with Value or in the
+// bound memory. A Machine is for one goroutine at a time.
+type Machine struct {
+	program *Program
+	kernels []Kernel
+	args    []Args
+	slots   [][]*Buffer // places in args where each value's buffer stands
+	values  []Buffer
+	bound   []bool // by Bind; others follow the node's Gorgonia value
+}
+
+var _ gorgonia.VM = (*Machine)(nil)
+
+// NewMachine prepares the kernels of p and allocates its arena.
+func NewMachine(p *Program) (*Machine, error) {
+	m := &Machine{
+		program: p,
+		kernels: make([]Kernel, len(p.Steps)),
+		args:    make([]Args, len(p.Steps)),
+		slots:   make([][]*Buffer, len(p.values)),
+		values:  make([]Buffer, len(p.values)),
+		bound:   make([]bool, len(p.values)),
+	}
+	arena := NewBuffer(p.DType, p.arena)
+	for i, s := range p.Steps {
+		k, err := p.backend.Kernel(s.Call)
+		if err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
+		m.kernels[i] = k
+		a := &m.args[i]
+		a.In = make([]Buffer, len(s.Inputs))
+		a.Work = arena.slice(s.Work.At, s.Work.Len)
+		for j, id := range s.Inputs {
+			m.slots[id] = append(m.slots[id], &a.In[j])
+		}
+		m.slots[s.Output] = append(m.slots[s.Output], &a.Out)
+	}
+	for i, v := range p.values {
+		if v.role == intermediate {
+			m.set(i, arena.slice(v.span.At, v.span.Len))
+		}
+	}
+	return m, nil
+}
+
+func (m *Machine) set(id int, b Buffer) {
+	m.values[id] = b
+	for _, slot := range m.slots[id] {
+		*slot = b
+	}
+}
+
+// Program returns what the machine runs.
+func (m *Machine) Program() *Program { return m.program }
+
+// Bind makes b the memory of an input or output of the program until the next
+// Bind. The machine reads inputs and writes outputs there; b must not overlap
+// another output.
+func (m *Machine) Bind(n *gorgonia.Node, b Buffer) error {
+	id, ok := m.program.ids[n]
+	if !ok || m.program.values[id].role == intermediate {
+		return fmt.Errorf("engine: bind %v: neither input nor output of this program", n)
+	}
+	v := m.program.values[id]
+	if b.Len() != v.shape.TotalSize() || b.DType() != v.dtype {
+		return fmt.Errorf("engine: bind %v: %d elements of %v, want shape %v of %v", n, b.Len(), b.DType(), v.shape, v.dtype)
+	}
+	m.set(id, b)
+	m.bound[id] = true
+	return nil
+}
+
+// Uses reports whether n is an input or output of the program.
+func (m *Machine) Uses(n *gorgonia.Node) bool {
+	id, ok := m.program.ids[n]
+	return ok && m.program.values[id].role != intermediate
+}
+
+// RunAll runs the program once. Inputs that were not bound take the value that
+// gorgonia.Let gave their node; one without a value is an error.
+func (m *Machine) RunAll() error {
+	if err := m.adopt(); err != nil {
+		return err
+	}
+	for i, k := range m.kernels {
+		k.Run(&m.args[i])
+	}
+	return nil
+}
+
+// RunTimed is RunAll that reports the time of every step.
+func (m *Machine) RunTimed(report func(s *Step, d time.Duration)) error {
+	if err := m.adopt(); err != nil {
+		return err
+	}
+	for i, k := range m.kernels {
+		start := time.Now()
+		k.Run(&m.args[i])
+		report(&m.program.Steps[i], time.Since(start))
+	}
+	return nil
+}
+
+// adopt binds the Gorgonia values of inputs that were not bound, and gives
+// outputs that were not bound memory of their own.
+func (m *Machine) adopt() error {
+	for id := range m.program.values {
+		v := &m.program.values[id]
+		if v.role == intermediate || m.bound[id] {
+			continue
+		}
+		if v.role == output {
+			m.set(id, NewBuffer(v.dtype, v.shape.TotalSize()))
+			m.bound[id] = true
+			continue
+		}
+		b, err := bufferOf(v.node.Value())
+		if err != nil {
+			return fmt.Errorf("engine: run: input %v: %w", v.node, err)
+		}
+		if b.Len() != v.shape.TotalSize() || b.DType() != v.dtype {
+			return fmt.Errorf("engine: run: input %v: value of %d elements of %v, want shape %v of %v",
+				v.node, b.Len(), b.DType(), v.shape, v.dtype)
+		}
+		m.set(id, b)
+	}
+	return nil
+}
+
+func bufferOf(v gorgonia.Value) (Buffer, error) {
+	if v == nil {
+		return Buffer{}, errors.New("has no value: Bind it or use gorgonia.Let")
+	}
+	switch data := v.Data().(type) {
+	case []float32:
+		return Buffer{F32: data}, nil
+	case []float64:
+		return Buffer{F64: data}, nil
+	case []int64:
+		return Buffer{I64: data}, nil
+	}
+	return Buffer{}, fmt.Errorf("holds a %T", v.Data())
+}
+
+// Value returns an output as a tensor that shares the machine's memory.
+func (m *Machine) Value(n *gorgonia.Node) (gorgonia.Value, error) {
+	id, ok := m.program.ids[n]
+	if !ok || m.program.values[id].role != output {
+		return nil, fmt.Errorf("engine: value of %v: not an output of this program", n)
+	}
+	var backing any
+	switch b := m.values[id]; b.DType() {
+	case Float64:
+		backing = b.F64
+	case Int64:
+		backing = b.I64
+	default:
+		backing = b.F32
+	}
+	return tensor.New(tensor.WithShape(m.program.values[id].shape...), tensor.WithBacking(backing)), nil
+}
+
+// Reset does nothing: a run starts from its inputs alone.
+func (m *Machine) Reset() {}
+
+// Close does nothing: memory is the collector's, threads are the backend's.
+func (m *Machine) Close() error { return nil }

@@ -1,0 +1,202 @@
+// Package engine runs Gorgonia expression graphs built from the project's ops.
+//
+// Compile turns the nodes that are wanted into a Program: a topological order
+// restricted to what they need, the lifetime of every intermediate value, and
+// one arena in which values that never live together share memory. A Machine
+// runs a Program on a Backend; it implements gorgonia.VM, allocates nothing
+// per run, and gives the same bits every time.
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"edm/internal/op"
+)
+
+// Step is one operation of a Program. Values are numbered.
+type Step struct {
+	Call
+	Inputs []int
+	Output int
+	Work   Span // scratch memory in the arena
+}
+
+// Span is a range of arena elements.
+type Span struct{ At, Len int }
+
+// value is an input, an intermediate or an output of a Program.
+type value struct {
+	node  *gorgonia.Node
+	shape tensor.Shape
+	dtype DType
+	role  role
+	span  Span // in the arena, for intermediates
+	first int  // step that writes it
+	last  int  // last step that reads it
+	alias int  // value whose memory it overwrites, or -1
+}
+
+type role uint8
+
+const (
+	intermediate role = iota
+	input             // bound by the caller, read
+	output            // bound by the caller, written
+)
+
+// Program is a compiled graph. It is immutable.
+type Program struct {
+	Steps   []Step
+	DType   DType
+	arena   int // elements
+	values  []value
+	ids     map[*gorgonia.Node]int
+	backend Backend
+}
+
+// Compile compiles what the outputs need for a backend. Inputs are the leaves
+// reached; they and the outputs are memory of the caller (Machine.Bind), all
+// else lies in the arena. The graph must hold ops of internal/op and Gorgonia's
+// own gradient sums, in one float type.
+func Compile(b Backend, outputs ...*gorgonia.Node) (*Program, error) {
+	if len(outputs) == 0 {
+		return nil, errors.New("engine: compile: no outputs")
+	}
+	p := &Program{ids: map[*gorgonia.Node]int{}, backend: b}
+	if err := p.number(outputs); err != nil {
+		return nil, err
+	}
+	for i := range p.values {
+		if p.values[i].role != input {
+			if err := p.addStep(i); err != nil {
+				return nil, err
+			}
+		}
+	}
+	work, err := p.workspaces()
+	if err != nil {
+		return nil, err
+	}
+	p.plan(work)
+	return p, nil
+}
+
+// number gives every value that the outputs need its number, in creation
+// order, which is topological.
+func (p *Program) number(outputs gorgonia.Nodes) error {
+	needed := map[*gorgonia.Node]bool{}
+	var visit func(n *gorgonia.Node)
+	visit = func(n *gorgonia.Node) {
+		if needed[n] {
+			return
+		}
+		needed[n] = true
+		for _, c := range op.Children(n) {
+			visit(c)
+		}
+	}
+	for _, n := range outputs {
+		visit(n)
+	}
+	real := -1
+	for _, n := range outputs[0].Graph().AllNodes() {
+		if !needed[n] {
+			continue
+		}
+		d, err := dtype(n)
+		if err != nil {
+			return err
+		}
+		if d != Int64 {
+			if real >= 0 && DType(real) != d {
+				return fmt.Errorf("engine: compile: %v is %v in a graph of %v", n, d, DType(real))
+			}
+			real = int(d)
+		}
+		v := value{node: n, shape: n.Shape().Clone(), dtype: d, alias: -1, last: -1}
+		if n.Op() == nil {
+			v.role = input
+		}
+		p.ids[n] = len(p.values)
+		p.values = append(p.values, v)
+	}
+	p.DType = DType(max(real, 0))
+	for _, n := range outputs {
+		v := &p.values[p.ids[n]]
+		if v.role == input {
+			return fmt.Errorf("engine: compile: output %v is an input", n)
+		}
+		v.role = output
+	}
+	return nil
+}
+
+func dtype(n *gorgonia.Node) (DType, error) {
+	switch n.Dtype() {
+	case tensor.Float32:
+		return Float32, nil
+	case tensor.Float64:
+		return Float64, nil
+	case tensor.Int64:
+		return Int64, nil
+	}
+	return 0, fmt.Errorf("engine: compile: %v has type %v, want float32, float64 or int64", n, n.Dtype())
+}
+
+// addStep appends the step that computes value id.
+func (p *Program) addStep(id int) error {
+	n := p.values[id].node
+	spec, err := specOf(n)
+	if err != nil {
+		return err
+	}
+	s := Step{Call: Call{Spec: spec, Out: p.values[id].shape, DType: p.DType}, Output: id}
+	at := len(p.Steps)
+	for _, c := range op.Children(n) {
+		in := p.ids[c]
+		s.Inputs = append(s.Inputs, in)
+		s.In = append(s.In, p.values[in].shape)
+		p.values[in].last = at
+	}
+	p.values[id].first, p.values[id].last = at, max(at, p.values[id].last)
+	p.Steps = append(p.Steps, s)
+	return nil
+}
+
+// specOf returns the operation of a node. The sums of gradients that
+// Backpropagate inserts are Gorgonia's own unexported elementwise addition,
+// known by its type name and text.
+func specOf(n *gorgonia.Node) (op.Spec, error) {
+	switch o := n.Op().(type) {
+	case op.Op:
+		return o.Spec, nil
+	default:
+		if reflect.TypeOf(o).String() == "gorgonia.elemBinOp" && strings.HasPrefix(o.String(), "+ ") {
+			return op.Add{Rank: n.Dims()}, nil
+		}
+		return nil, fmt.Errorf("engine: compile: %v: operation %v (%T) is none of internal/op's", n, o, o)
+	}
+}
+
+// workspaces returns the scratch elements that each step wants.
+func (p *Program) workspaces() ([]int, error) {
+	work := make([]int, len(p.Steps))
+	for i, s := range p.Steps {
+		k, err := p.backend.Kernel(s.Call)
+		if err != nil {
+			return nil, fmt.Errorf("engine: compile: %w", err)
+		}
+		work[i] = k.Workspace()
+	}
+	return work, nil
+}
+
+// ArenaBytes returns the size of the arena: the peak memory of a run beyond the
+// caller's inputs and outputs.
+func (p *Program) ArenaBytes() int64 { return int64(p.arena) * int64(p.DType.Size()) }

@@ -1,0 +1,66 @@
+// Package reference finds the reference vectors that the TestReference tests
+// compare with: numbers recorded from the reference implementations, one
+// safetensors file a case.
+package reference
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"edm/internal/safetensors"
+)
+
+// Env names the variable that points at a folder of reference vectors. When it
+// is set, a missing file is a failure and nothing else is looked at.
+const Env = "EDM_REFERENCE"
+
+// Dir returns the folder of vectors: $EDM_REFERENCE, else ../shared/reference
+// beside the checkout, else the small copy in the tree.
+func Dir(t testing.TB) string {
+	t.Helper()
+	if dir := os.Getenv(Env); dir != "" {
+		return dir
+	}
+	root := Root(t)
+	beside := filepath.Join(filepath.Dir(root), "shared", "reference")
+	if st, err := os.Stat(beside); err == nil && st.IsDir() {
+		return beside
+	}
+	return filepath.Join(root, "internal", "reference", "testdata")
+}
+
+// Root returns the top folder of the checkout.
+func Root(t testing.TB) string {
+	t.Helper()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		t.Fatal("reference: the caller's file is unknown")
+	}
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// Each runs f as a subtest for every file of the reference folder that matches
+// pattern ("unet/ddpmpp-*.safetensors"). No match is a failure: a test that
+// compares with nothing would always pass.
+func Each(t *testing.T, pattern string, f func(t *testing.T, file *safetensors.File)) {
+	t.Helper()
+	dir := Dir(t)
+	paths, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) == 0 {
+		t.Fatalf("no reference vectors match %s in %s", pattern, dir)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			file, err := safetensors.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(t, file)
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package model
+
+import (
+	"context"
+	"fmt"
+)
+
+// Denoiser is a Model with weights, for sampling: it implements
+// sample.Denoiser.
+type Denoiser struct {
+	model   *Model
+	weights []float32
+	batch   int
+}
+
+// Denoiser returns D with a flat buffer of weights, which is read at every call
+// and must not change during one. It runs at most batch images at a time.
+func (m *Model) Denoiser(weights []float32, batch int) (*Denoiser, error) {
+	if len(weights) != m.layout.Size {
+		return nil, fmt.Errorf("model: weights of %d elements, want %d", len(weights), m.layout.Size)
+	}
+	if batch < 1 {
+		return nil, fmt.Errorf("model: batch of %d images, want at least 1", batch)
+	}
+	return &Denoiser{m, weights, batch}, nil
+}
+
+// SigmaRange returns the noise levels that the preconditioning supports.
+func (d *Denoiser) SigmaRange() (min, max float64) { return d.model.config.Precond.SigmaRange() }
+
+// RoundSigma returns the supported noise level nearest to sigma.
+func (d *Denoiser) RoundSigma(sigma float64) float64 {
+	return d.model.config.Precond.RoundSigma(sigma)
+}
+
+// Denoise writes D(x; sigma) to dst. x and dst are [N, C*H*W]; labels is [N,
+// LabelDim], or nil for the zero label. The network computes in float32; an
+// image's result does not depend on the others in the batch.
+func (d *Denoiser) Denoise(ctx context.Context, dst, x []float64, sigma float64, labels []float32) error {
+	dim, classes := d.model.config.Dim(), d.model.config.Network.LabelDim
+	if len(x)%dim != 0 || len(dst) != len(x) {
+		return fmt.Errorf("model: denoise: %d and %d elements, want equal multiples of %d", len(dst), len(x), dim)
+	}
+	if labels != nil && len(labels) != len(x)/dim*classes {
+		return fmt.Errorf("model: denoise: %d label values for %d images of %d classes", len(labels), len(x)/dim, classes)
+	}
+	for at := 0; at < len(x)/dim; at += d.batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(at+d.batch, len(x)/dim)
+		var rows []float32
+		if len(labels) > 0 {
+			rows = labels[at*classes : end*classes]
+		}
+		if err := d.some(dst[at*dim:end*dim], x[at*dim:end*dim], sigma, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// some denoises up to one batch.
+func (d *Denoiser) some(dst, x []float64, sigma float64, labels []float32) error {
+	n := len(x) / d.model.config.Dim()
+	p, err := d.model.evaluation(n)
+	if err != nil {
+		return err
+	}
+	if err := p.setWeights(d.weights); err != nil {
+		return err
+	}
+	if err := setRows("class labels", p.labels, labels, n, n); err != nil {
+		return err
+	}
+	for i := range n {
+		p.setSigma(i, sigma)
+	}
+	for i, v := range x {
+		p.x[i] = float32(v)
+	}
+	if err := p.RunAll(); err != nil {
+		return err
+	}
+	for i, v := range p.out {
+		dst[i] = float64(v)
+	}
+	return nil
+}

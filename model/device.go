@@ -1,0 +1,30 @@
+package model
+
+import (
+	"fmt"
+
+	"edm/internal/cpu"
+	"edm/internal/engine"
+)
+
+// Device is what programs run on.
+type Device struct{ backend engine.Backend }
+
+// OpenCPU returns the processor's fastest kernels on the given number of
+// threads; 0 stands for one a logical processor.
+func OpenCPU(threads int) (*Device, error) {
+	if threads < 0 {
+		return nil, fmt.Errorf("model: %d threads, want 0 or more", threads)
+	}
+	return &Device{cpu.New(threads)}, nil
+}
+
+// Portable returns the plain Go loops that define every operation: one thread,
+// slow, the same bits on every machine of one architecture.
+func Portable() *Device { return &Device{engine.Portable{}} }
+
+// Name identifies the set of kernels: with equal names a run gives equal bits.
+func (d *Device) Name() string { return d.backend.Name() }
+
+// Close stops the device's threads. No program may run after it.
+func (d *Device) Close() error { return d.backend.Close() }

@@ -1,0 +1,76 @@
+package model
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"edm/internal/op"
+	"edm/unet"
+)
+
+// graph is one denoiser under construction for a fixed batch of n images. The
+// coefficients of the preconditioning are inputs, computed in float64 outside.
+type graph struct {
+	op.Builder
+	*gorgonia.ExprGraph
+	dtype tensor.Dtype
+	n     int
+
+	cSkip, cOut, cIn, cNoise *gorgonia.Node // [n]
+	labels, augment          *gorgonia.Node // [n,dim] or nil
+	dropout                  *unet.Dropout  // nil in evaluation
+	params                   []unet.Param
+	d                        *gorgonia.Node // D(x; sigma)
+}
+
+func newGraph(n int, dtype tensor.Dtype) *graph {
+	return &graph{ExprGraph: gorgonia.NewGraph(), dtype: dtype, n: n}
+}
+
+// input adds a named input of the graph's float type.
+func (g *graph) input(name string, shape ...int) *gorgonia.Node {
+	return gorgonia.NewTensor(g.ExprGraph, g.dtype, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+}
+
+// counter adds a named integer input.
+func (g *graph) counter(name string, n int) *gorgonia.Node {
+	return gorgonia.NewTensor(g.ExprGraph, tensor.Int64, 1, gorgonia.WithShape(n), gorgonia.WithName(name))
+}
+
+// images adds a named input of n images.
+func (g *graph) images(name string, c unet.Config) *gorgonia.Node {
+	return g.input(name, g.n, c.InChannels, c.ImgResolution, c.ImgResolution)
+}
+
+// denoise adds D(x; sigma) = c_skip x + c_out F(c_in x; c_noise).
+func (g *graph) denoise(c unet.Config, x *gorgonia.Node, training bool) error {
+	g.cSkip, g.cOut = g.input("c_skip", g.n), g.input("c_out", g.n)
+	g.cIn, g.cNoise = g.input("c_in", g.n), g.input("c_noise", g.n)
+	if c.LabelDim > 0 {
+		g.labels = g.input("class_labels", g.n, c.LabelDim)
+	}
+	if c.AugmentDim > 0 {
+		g.augment = g.input("augment_labels", g.n, c.AugmentDim)
+	}
+	if training && c.Dropout > 0 {
+		g.dropout = &unet.Dropout{P: g.input("dropout", 1), Key: g.counter("seed", 1), Counter: g.counter("counter", g.n)}
+	}
+	scaled := g.Apply(op.SampleScale{}, x, g.cIn)
+	if g.Err != nil {
+		return fmt.Errorf("model: %w", g.Err)
+	}
+	f, params, err := c.Build(unet.Inputs{
+		X: scaled, NoiseLabels: g.cNoise, ClassLabels: g.labels, AugmentLabels: g.augment, Dropout: g.dropout,
+	})
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	g.params = params
+	g.d = g.Apply(op.Combine{}, x, f, g.cSkip, g.cOut)
+	if g.Err != nil {
+		return fmt.Errorf("model: %w", g.Err)
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package model
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"edm/internal/engine"
+	"edm/internal/op"
+)
+
+// Objective adds the loss of each image to a graph: d and y [N,C,H,W] are the
+// denoised and the clean images, weight [N]; the result is [N], summed over
+// pixels. Package loss has them.
+type Objective interface {
+	Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error)
+}
+
+// Batch is what the loss of n images is computed from.
+type Batch struct {
+	Images  []float32 // [n,C,H,W], clean
+	Noise   []float32 // [n,C,H,W], unit normal
+	Sigma   []float64 // [n], noise levels
+	Weight  []float64 // [n], lambda(sigma)
+	Labels  []float32 // [n,LabelDim], or nil for zeros
+	Augment []float32 // [n,AugmentDim], or nil for zeros
+
+	Seed     uint64  // key of the dropout masks
+	Counter  []int64 // [n], image numbers of the dropout masks
+	Dropout  float64 // probability; 0 leaves it out
+	Gradient float64 // derivative of the total loss by the loss of one image
+}
+
+// Loss is the compiled objective for a fixed number of images, with or without
+// gradients.
+type Loss struct {
+	program *program
+	n       int
+	grads   []*gorgonia.Node
+
+	images, noise, one, sigma, weight, gradient, dropout []float32
+	key, counter                                         []int64
+	losses                                               []float32
+	bound                                                *float32 // gradient buffer now bound
+}
+
+// NewLoss compiles the objective for n images, with gradients by every
+// parameter if training, in which case dropout is part of it.
+func (m *Model) NewLoss(o Objective, n int, training bool) (*Loss, error) {
+	g := newGraph(n, tensor.Float32)
+	c := m.config.Network
+	in := lossInputs{
+		y: g.images("y", c), noise: g.images("noise", c),
+		one: g.input("one", n), sigma: g.input("sigma", n), weight: g.input("weight", n),
+	}
+	losses, err := in.nodes(g, m.config, o, training)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loss{n: n}
+	outputs := gorgonia.Nodes{losses}
+	var cotangent *gorgonia.Node
+	if training {
+		cotangent = g.input("gradient", n)
+		if l.grads, err = gradients(g, losses, cotangent); err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, l.grads...)
+	}
+	if l.program, err = m.compile(g, outputs...); err != nil {
+		return nil, err
+	}
+	return l, l.bind(g, in, losses, cotangent)
+}
+
+// lossInputs are the inputs that only the loss has.
+type lossInputs struct{ y, noise, one, sigma, weight *gorgonia.Node }
+
+// nodes adds x = y + sigma*noise, D(x; sigma) and the loss of each image.
+func (in lossInputs) nodes(g *graph, c Config, o Objective, training bool) (*gorgonia.Node, error) {
+	x := g.Apply(op.Combine{}, in.y, in.noise, in.one, in.sigma)
+	if g.Err != nil {
+		return nil, fmt.Errorf("model: %w", g.Err)
+	}
+	if err := g.denoise(c.Network, x, training); err != nil {
+		return nil, err
+	}
+	losses, err := o.Nodes(g.d, in.y, in.weight)
+	if err != nil {
+		return nil, fmt.Errorf("model: loss: %w", err)
+	}
+	return losses, nil
+}
+
+// gradients adds the gradient of sum(cotangent * losses) by every parameter.
+func gradients(g *graph, losses, cotangent *gorgonia.Node) (gorgonia.Nodes, error) {
+	var wrt gorgonia.Nodes
+	for _, p := range g.params {
+		wrt = append(wrt, p.Node)
+	}
+	grads, err := gorgonia.Backpropagate(gorgonia.Nodes{losses}, gorgonia.Nodes{cotangent}, wrt)
+	if err != nil {
+		return nil, fmt.Errorf("model: differentiate: %w", err)
+	}
+	return grads, nil
+}
+
+// bind gives every input and the losses a buffer.
+func (l *Loss) bind(g *graph, in lossInputs, losses, cotangent *gorgonia.Node) error {
+	targets := []struct {
+		node *gorgonia.Node
+		to   *[]float32
+	}{
+		{in.y, &l.images}, {in.noise, &l.noise}, {in.one, &l.one}, {in.sigma, &l.sigma}, {in.weight, &l.weight},
+		{losses, &l.losses}, {cotangent, &l.gradient},
+	}
+	if g.dropout != nil {
+		targets = append(targets, struct {
+			node *gorgonia.Node
+			to   *[]float32
+		}{g.dropout.P, &l.dropout})
+		l.key, l.counter = make([]int64, 1), make([]int64, l.n)
+		if err := l.program.Bind(g.dropout.Key, engine.Buffer{I64: l.key}); err != nil {
+			return err
+		}
+		if err := l.program.Bind(g.dropout.Counter, engine.Buffer{I64: l.counter}); err != nil {
+			return err
+		}
+	}
+	for _, t := range targets {
+		if t.node == nil {
+			continue
+		}
+		b, err := l.program.input(t.node)
+		if err != nil {
+			return err
+		}
+		*t.to = b
+	}
+	for i := range l.one {
+		l.one[i] = 1
+	}
+	return nil
+}
+
+// N returns the number of images of a batch.
+func (l *Loss) N() int { return l.n }
+
+// Program returns the compiled program, for its plan and profile.
+func (l *Loss) Program() *engine.Machine { return l.program.Machine }
+
+// Run computes the loss of each image of b, as a mean over its pixels, into
+// losses [n]. If l was compiled for training, the gradient of b.Gradient times
+// the sum over images of the pixel sums is written to the flat buffer grad;
+// else grad is not used. The returned losses are those of the given weights.
+func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
+	if err := l.set(b, len(losses)); err != nil {
+		return err
+	}
+	if err := l.program.setWeights(weights); err != nil {
+		return err
+	}
+	if err := l.setGrad(grad); err != nil {
+		return err
+	}
+	if err := l.program.RunAll(); err != nil {
+		return err
+	}
+	for i, v := range l.losses {
+		losses[i] = float64(v) / float64(l.program.dim)
+	}
+	return nil
+}
+
+// set copies a batch to the input buffers.
+func (l *Loss) set(b *Batch, losses int) error {
+	size := l.n * l.program.dim
+	if len(b.Images) != size || len(b.Noise) != size || len(b.Sigma) != l.n || len(b.Weight) != l.n || losses != l.n {
+		return fmt.Errorf("model: loss: batch of %d images, %d noise, %d sigma, %d weight and %d losses for %d images of %d elements",
+			len(b.Images), len(b.Noise), len(b.Sigma), len(b.Weight), losses, l.n, l.program.dim)
+	}
+	copy(l.images, b.Images)
+	copy(l.noise, b.Noise)
+	for i, s := range b.Sigma {
+		l.program.setSigma(i, s)
+		l.sigma[i], l.weight[i] = float32(s), float32(b.Weight[i])
+	}
+	for i := range l.gradient {
+		l.gradient[i] = float32(b.Gradient)
+	}
+	if l.dropout != nil {
+		if len(b.Counter) != l.n {
+			return fmt.Errorf("model: loss: %d image counters for %d images", len(b.Counter), l.n)
+		}
+		l.dropout[0], l.key[0] = float32(b.Dropout), int64(b.Seed)
+		copy(l.counter, b.Counter)
+	}
+	if err := setRows("class labels", l.program.labels, b.Labels, l.n, l.n); err != nil {
+		return err
+	}
+	return setRows("augmentation labels", l.program.augment, b.Augment, l.n, l.n)
+}
+
+// setGrad binds the flat gradient buffer.
+func (l *Loss) setGrad(grad []float32) error {
+	if l.grads == nil {
+		return nil
+	}
+	if len(grad) != l.program.layout.Size {
+		return fmt.Errorf("model: gradient of %d elements, want %d", len(grad), l.program.layout.Size)
+	}
+	if l.bound == &grad[0] {
+		return nil
+	}
+	for i, p := range l.program.layout.Params {
+		if err := l.program.Bind(l.grads[i], engine.Buffer{F32: p.View(grad)}); err != nil {
+			return err
+		}
+	}
+	l.bound = &grad[0]
+	return nil
+}

@@ -1,0 +1,82 @@
+// Package precond is the preconditioning of the EDM paper (Karras et al. 2022,
+// Sec. 5, Table 1): the four scalars that turn a raw network F into a denoiser
+//
+//	D(x; sigma) = c_skip(sigma) x + c_out(sigma) F(c_in(sigma) x; c_noise(sigma))
+//
+// (EDM Eq. 7), in float64 and without any graph.
+package precond
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Coeffs are the four scalars of EDM Eq. 7 at one noise level.
+type Coeffs struct {
+	CSkip  float64 // weight of the noisy image itself
+	COut   float64 // scale of the network's output
+	CIn    float64 // scale of the network's input
+	CNoise float64 // what the network is told about the noise level
+}
+
+// Preconditioning is one column of EDM Table 1, "Network and preconditioning".
+// Implementations are immutable values and safe for concurrent use.
+type Preconditioning interface {
+	// Name returns the name that New knows it by.
+	Name() string
+	// Params returns a new map of every constant, under the names New takes:
+	// New(p.Name(), p.Params()) equals p.
+	Params() map[string]float64
+	// Coeffs returns the coefficients at sigma, which must be finite, positive
+	// and a value that RoundSigma returned.
+	Coeffs(sigma float64) Coeffs
+	// RoundSigma returns the noise level nearest to sigma that the network is
+	// given; it is sigma itself where the network takes any.
+	RoundSigma(sigma float64) float64
+	// SigmaRange returns the noise levels that the network supports; max may be
+	// infinite.
+	SigmaRange() (min, max float64)
+}
+
+// builders lists the constructors by name.
+func builders() map[string]func(map[string]float64) (Preconditioning, error) {
+	return map[string]func(map[string]float64) (Preconditioning, error){
+		EDMName: newEDM,
+	}
+}
+
+// Names returns the names New knows, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(builders())) }
+
+// New returns the preconditioning called name. params sets constants by name
+// ("sigma_data"); those left out have their published values, and nil means all
+// of them. An unknown name, an unknown constant or an impossible value is an
+// error.
+func New(name string, params map[string]float64) (Preconditioning, error) {
+	build, ok := builders()[name]
+	if !ok {
+		return nil, fmt.Errorf("precond: unknown preconditioning %q, want one of %s",
+			name, strings.Join(Names(), ", "))
+	}
+	p, err := build(params)
+	if err != nil {
+		return nil, fmt.Errorf("precond: %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// assign copies params into the fields named alike and reports the first name,
+// in sorted order, that no field has.
+func assign(params map[string]float64, fields map[string]*float64) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		field, ok := fields[name]
+		if !ok {
+			return fmt.Errorf("unknown constant %q, want %s",
+				name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		*field = params[name]
+	}
+	return nil
+}

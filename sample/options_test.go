@@ -1,0 +1,71 @@
+package sample
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	if err := DefaultOptions().Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, name := range Solvers() {
+		if err := churned(options(name, 1)).Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestValidateFaults(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	cases := []struct {
+		want string
+		set  func(*Options)
+	}{
+		{`solver is "hein", want one of euler, heun`, func(o *Options) { o.Solver = "hein" }},
+		{"steps is 0", func(o *Options) { o.NumSteps = 0 }},
+		{"steps is -1", func(o *Options) { o.NumSteps = -1 }},
+		{"steps is 1000001", func(o *Options) { o.NumSteps = maxSteps + 1 }},
+		{"sigma_min is 0", func(o *Options) { o.SigmaMin = 0 }},
+		{"sigma_min is NaN", func(o *Options) { o.SigmaMin = nan }},
+		{"sigma_max is +Inf", func(o *Options) { o.SigmaMax = inf }},
+		{"sigma_max is NaN", func(o *Options) { o.SigmaMax = nan }},
+		{"sigma_min is 80, want less than sigma_max (80)", func(o *Options) { o.SigmaMin = 80 }},
+		{"rho is 0", func(o *Options) { o.Rho = 0 }},
+		{"rho is NaN", func(o *Options) { o.Rho = nan }},
+		{"S_churn is -1", func(o *Options) { o.SChurn = -1 }},
+		{"S_churn is +Inf", func(o *Options) { o.SChurn = inf }},
+		{"S_min is NaN", func(o *Options) { o.SMin = nan }},
+		{"S_min is -1", func(o *Options) { o.SMin = -1 }},
+		{"S_max is NaN", func(o *Options) { o.SMax = nan }},
+		{"S_min is 2, want at most S_max (1)", func(o *Options) { o.SMin, o.SMax = 2, 1 }},
+		{"S_noise is 0", func(o *Options) { o.SNoise = 0 }},
+		{"S_noise is NaN", func(o *Options) { o.SNoise = nan }},
+	}
+	for _, c := range cases {
+		o := DefaultOptions()
+		c.set(&o)
+		err := o.Validate()
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Validate = %v, want it to say %q", err, c.want)
+		} else if n := strings.Count(err.Error(), "\n"); n > 0 {
+			t.Errorf("one fault is reported in %d lines: %v", n+1, err)
+		}
+		if _, err := New(anyRange(), o); err == nil {
+			t.Errorf("New accepted what %q is about", c.want)
+		}
+	}
+}
+
+func TestValidateReportsEveryFault(t *testing.T) {
+	err := Options{Solver: "", NumSteps: 0, SigmaMin: -1, SigmaMax: -2, Rho: -1, SChurn: -1, SMin: -1, SMax: -2, SNoise: -1}.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, name := range []string{"solver", "steps", "sigma_min", "sigma_max", "rho", "S_churn", "S_min", "S_max", "S_noise"} {
+		if !strings.Contains(err.Error(), name+" is ") {
+			t.Errorf("no word of %s in:\n%v", name, err)
+		}
+	}
+}

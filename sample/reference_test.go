@@ -1,0 +1,160 @@
+package sample
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"edm/internal/gmm"
+	"edm/internal/reference"
+	"edm/internal/safetensors"
+)
+
+// TestReferenceSampler compares with the paper authors' sampler.
+func TestReferenceSampler(t *testing.T) {
+	reference.Each(t, "sampler/edm-*.safetensors", func(t *testing.T, f *safetensors.File) {
+		o := DefaultOptions()
+		decodeOptions(t, f, map[string]any{
+			"num_steps": &o.NumSteps, "sigma_min": &o.SigmaMin, "sigma_max": &o.SigmaMax, "rho": &o.Rho,
+			"S_churn": &o.SChurn, "S_min": &o.SMin, "S_max": &o.SMax, "S_noise": &o.SNoise,
+		})
+		c := newCase(t, f)
+		c.compare(t, mustNew(t, c.den, o), values(t, f, "latents"))
+	})
+}
+
+// TestReferenceAblation compares with the paper authors' general sampler where
+// its schedule and scaling are EDM's own.
+func TestReferenceAblation(t *testing.T) {
+	reference.Each(t, "sampler/ablation-*-edm-linear-none.safetensors", func(t *testing.T, f *safetensors.File) {
+		o := DefaultOptions()
+		var disc, schedule, scaling string
+		decodeOptions(t, f, map[string]any{
+			"solver": &o.Solver, "num_steps": &o.NumSteps, "discretization": &disc, "schedule": &schedule, "scaling": &scaling,
+			"sigma_min": &o.SigmaMin, "sigma_max": &o.SigmaMax, "rho": &o.Rho,
+			"S_churn": &o.SChurn, "S_min": &o.SMin, "S_max": &o.SMax, "S_noise": &o.SNoise,
+		})
+		if disc != "edm" || schedule != "linear" || scaling != "none" {
+			t.Fatalf("the file's name and its options disagree: %s, %s, %s", disc, schedule, scaling)
+		}
+		c := newCase(t, f)
+		c.compare(t, mustNew(t, c.den, o), values(t, f, "latents"))
+	})
+}
+
+// TestReferenceKDiffusion compares with k-diffusion's Euler and Heun, which add
+// churn by the same rule to noise levels they are given.
+func TestReferenceKDiffusion(t *testing.T) {
+	for _, pattern := range []string{"euler.safetensors", "euler-churn*.safetensors", "heun*.safetensors"} {
+		reference.Each(t, "sampler-k/"+pattern, func(t *testing.T, f *safetensors.File) {
+			o := DefaultOptions()
+			o.Solver = strings.TrimPrefix(f.Metadata["sampler"], "sample_")
+			decodeOptions(t, f, map[string]any{
+				"s_churn": &o.SChurn, "s_tmin": &o.SMin, "s_tmax": &o.SMax, "s_noise": &o.SNoise,
+			})
+			sigmas := values(t, f, "sigmas")
+			o.NumSteps = len(sigmas) - 1
+			if err := o.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			c := newCase(t, f)
+			c.compare(t, newSampler(c.den, o, sigmas, nil), values(t, f, "latents"))
+		})
+	}
+}
+
+// refCase is what the sampler files have in common.
+type refCase struct {
+	den  *gmm.Mixture
+	dim  int
+	draw []float64 // [steps, N, dim]
+	want []float64 // [N, dim]
+	nfe  int
+}
+
+func newCase(t *testing.T, f *safetensors.File) refCase {
+	t.Helper()
+	mu := values(t, f, "mu")
+	dim := len(mu) / f.Tensors["mu"].Shape[0]
+	s0, err := strconv.ParseFloat(f.Metadata["s0"], 64)
+	if err != nil {
+		t.Fatalf("metadata s0: %v", err)
+	}
+	nfe, err := strconv.Atoi(f.Metadata["nfe"])
+	if err != nil {
+		t.Fatalf("metadata nfe: %v", err)
+	}
+	return refCase{
+		den: mixture(t, dim, s0, mu...), dim: dim,
+		draw: values(t, f, "noise"), want: values(t, f, "out.x"), nfe: nfe,
+	}
+}
+
+// compare samples from latents with the recorded draws.
+func (c refCase) compare(t *testing.T, s *Sampler, latents []float64) {
+	t.Helper()
+	x := append([]float64(nil), latents...)
+	noise := func(dst []float64, draw uint64) error {
+		at := int(draw) * len(dst)
+		if at+len(dst) > len(c.draw) {
+			return fmt.Errorf("draw %d was not recorded", draw)
+		}
+		copy(dst, c.draw[at:])
+		return nil
+	}
+	res, err := s.Sample(t.Context(), Batch{X: x, Dim: c.dim, Noise: noise})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.NFE != c.nfe || s.NFE() != c.nfe {
+		t.Errorf("NFE %d, announced %d, want %d", res.NFE, s.NFE(), c.nfe)
+	}
+	if len(c.want) != len(x) {
+		t.Fatalf("%d results recorded for %d numbers", len(c.want), len(x))
+	}
+	worst := 0.0
+	for j, want := range c.want {
+		diff := math.Abs(x[j] - want)
+		worst = max(worst, diff)
+		if !(diff <= 1e-9*(1+math.Abs(want))) {
+			t.Fatalf("x[%d] = %.12g, want %.12g", j, x[j], want)
+		}
+	}
+	t.Logf("largest difference %.1e", worst)
+}
+
+// decodeOptions sets the recorded options and fails on one that has no place.
+func decodeOptions(t *testing.T, f *safetensors.File, places map[string]any) {
+	t.Helper()
+	// Python writes an infinite S_max as Infinity, which is not JSON.
+	text := strings.ReplaceAll(f.Metadata["options"], "Infinity", "1e300")
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		t.Fatalf("metadata options %s: %v", text, err)
+	}
+	for name, value := range raw {
+		place, ok := places[name]
+		if !ok {
+			t.Fatalf("option %s is not one this sampler has", name)
+		}
+		if err := json.Unmarshal(value, place); err != nil {
+			t.Fatalf("option %s: %v", name, err)
+		}
+	}
+}
+
+func values(t *testing.T, f *safetensors.File, name string) []float64 {
+	t.Helper()
+	tensor, ok := f.Tensors[name]
+	if !ok {
+		t.Fatalf("tensor %s is missing", name)
+	}
+	v, err := tensor.Float64s()
+	if err != nil {
+		t.Fatalf("tensor %s: %v", name, err)
+	}
+	return v
+}

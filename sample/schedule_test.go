@@ -1,0 +1,104 @@
+package sample
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// TestGoldenSchedule holds the default noise levels to those printed from EDM
+// Eq. 5, to the six digits printed.
+func TestGoldenSchedule(t *testing.T) {
+	want := []float64{80, 57.586, 40.7856, 28.3746, 19.3525, 12.9101, 8.40094, 5.31519, 3.25682,
+		1.92334, 1.08817, .585348, .296442, .139516, .0599473, .0229345, .00752802, .002, 0}
+	got := mustNew(t, anyRange(), DefaultOptions()).Sigmas()
+	if len(got) != len(want) {
+		t.Fatalf("%d noise levels, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= 5e-6*want[i]) {
+			t.Errorf("t_%d = %.8g, want %.6g", i, got[i], want[i])
+		}
+	}
+}
+
+func TestScheduleProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 200).Draw(t, "steps")
+		lo := math.Exp(rapid.Float64Range(-9, 3).Draw(t, "ln sigma_min"))
+		hi := lo * math.Exp(rapid.Float64Range(0.1, 12).Draw(t, "ln ratio"))
+		got := karrasSigmas(n, lo, hi, rapid.Float64Range(0.5, 20).Draw(t, "rho"))
+		if len(got) != n+1 || got[0] != hi || got[n] != 0 || (n > 1 && got[n-1] != lo) {
+			t.Fatalf("%d steps from %g to %g: %v", n, hi, lo, got)
+		}
+		for i := range n {
+			if !(got[i] > got[i+1]) {
+				t.Fatalf("t_%d = %g is not above t_%d = %g", i, got[i], i+1, got[i+1])
+			}
+		}
+	})
+}
+
+// TestScheduleIsLinearAtRhoOne: rho = 1 spaces the noise levels evenly.
+func TestScheduleIsLinearAtRhoOne(t *testing.T) {
+	if diff := cmp.Diff([]float64{9, 7, 5, 3, 1, 0}, karrasSigmas(5, 1, 9, 1)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRangeIsClippedWithANote(t *testing.T) {
+	den := fake{min: 0.02, max: 50}
+	s := mustNew(t, den, DefaultOptions())
+	sigmas := s.Sigmas()
+	if sigmas[0] != 50 || sigmas[17] != 0.02 || sigmas[18] != 0 {
+		t.Errorf("noise levels %v, want 50 .. 0.02, 0", sigmas)
+	}
+	want := []string{
+		"sigma_min 0.002 raised to 0.02, the lowest noise level of the network",
+		"sigma_max 80 lowered to 50, the highest noise level of the network",
+	}
+	if diff := cmp.Diff(want, s.Notes()); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	if notes := mustNew(t, anyRange(), DefaultOptions()).Notes(); len(notes) != 0 {
+		t.Errorf("notes %q where nothing was clipped", notes)
+	}
+}
+
+func TestSigmasAreRounded(t *testing.T) {
+	den := anyRange()
+	den.round = func(sigma float64) float64 { return math.Ceil(sigma) }
+	o := options("euler", 5)
+	o.SigmaMin, o.SigmaMax, o.Rho = 0.5, 9.5, 1
+	if diff := cmp.Diff([]float64{10, 8, 5, 3, 1, 0}, mustNew(t, den, o).Sigmas()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestImpossibleSchedules(t *testing.T) {
+	tiny := DefaultOptions()
+	tiny.Rho = 1e-3
+	toZero := anyRange()
+	toZero.round = math.Floor
+	cases := []struct {
+		want string
+		den  Denoiser
+		o    Options
+	}{
+		{"lie outside the network's 100 to 200", fake{min: 100, max: 200}, DefaultOptions()},
+		{"lie outside the network's 0 to 0.001", fake{min: 0, max: 0.001}, DefaultOptions()},
+		{"want a rho nearer 7", anyRange(), tiny},
+		{"is 0 after", toZero, DefaultOptions()},
+	}
+	for _, c := range cases {
+		if _, err := New(c.den, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("New = %v, want an error that says %q", err, c.want)
+		}
+	}
+	if _, err := New(nil, DefaultOptions()); err == nil {
+		t.Error("New accepted no denoiser")
+	}
+}

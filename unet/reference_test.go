@@ -1,0 +1,174 @@
+package unet_test
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"edm/internal/cpu"
+	"edm/internal/engine"
+	"edm/internal/reference"
+	"edm/internal/safetensors"
+	"edm/unet"
+)
+
+// TestReferenceDDPMPP compares F and every gradient with the reference
+// implementation: 1e-4 and 1e-3 relative to each tensor's RMS.
+func TestReferenceDDPMPP(t *testing.T) {
+	for _, b := range backends(t) {
+		t.Run(b.Name(), func(t *testing.T) {
+			reference.Each(t, "unet/ddpmpp-*.safetensors", func(t *testing.T, f *safetensors.File) {
+				compare(t, b, f)
+			})
+		})
+	}
+}
+
+func backends(t *testing.T) []engine.Backend {
+	fast := cpu.New(2)
+	t.Cleanup(func() { fast.Close() })
+	return []engine.Backend{engine.Portable{}, fast}
+}
+
+func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
+	t.Helper()
+	var c unet.Config
+	if err := json.Unmarshal([]byte(f.Metadata["config"]), &c); err != nil {
+		t.Fatal(err)
+	}
+	g := gorgonia.NewGraph()
+	feed := map[*gorgonia.Node]string{}
+	input := func(name string) *gorgonia.Node {
+		ts, ok := f.Tensors[name]
+		if !ok {
+			return nil
+		}
+		n := gorgonia.NewTensor(g, tensor.Float32, len(ts.Shape), gorgonia.WithShape(ts.Shape...), gorgonia.WithName(name))
+		feed[n] = name
+		return n
+	}
+	in := unet.Inputs{
+		X: input("in.x"), NoiseLabels: input("in.noise_labels"),
+		ClassLabels: input("in.class_labels"), AugmentLabels: input("in.augment_labels"),
+	}
+	out, params, err := c.Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[*gorgonia.Node]string{out: "out.F"}
+	wrt, names := gorgonia.Nodes{in.X}, []string{"grad.x"}
+	seen := 0
+	for _, p := range params {
+		feed[p.Node] = "param." + p.Name
+		wrt, names = append(wrt, p.Node), append(names, "grad."+p.Name)
+	}
+	for name := range f.Tensors {
+		if strings.HasPrefix(name, "param.") {
+			seen++
+		}
+	}
+	if seen != len(params) {
+		t.Errorf("network has %d parameters, the reference %d", len(params), seen)
+	}
+	cot := input("cotangent.F")
+	grads, err := gorgonia.Backpropagate(gorgonia.Nodes{out}, gorgonia.Nodes{cot}, wrt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outputs := gorgonia.Nodes{out}
+	for i, n := range grads {
+		want[n] = names[i]
+		outputs = append(outputs, n)
+	}
+	m := machine(t, b, outputs)
+	for n, name := range feed {
+		if err := m.Bind(n, engine.Buffer{F32: floats(t, f, name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	for n, name := range want {
+		v, err := m.Value(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tol := 1e-3
+		if name == "out.F" {
+			tol = 1e-4
+		}
+		if e := relative(v.Data().([]float32), floats(t, f, name), grain(f)); !(e <= tol) {
+			t.Errorf("%s: error %.2e of its RMS, want at most %g", name, e, tol)
+		}
+	}
+}
+
+func machine(t *testing.T, b engine.Backend, outputs gorgonia.Nodes) *engine.Machine {
+	t.Helper()
+	p, err := engine.Compile(b, outputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.NewMachine(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func floats(t *testing.T, f *safetensors.File, name string) []float32 {
+	t.Helper()
+	ts, ok := f.Tensors[name]
+	if !ok {
+		t.Fatalf("the reference has no %s", name)
+	}
+	v, err := ts.Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// grain is the size of rounding noise in a gradient: a millionth of the RMS of
+// all gradients. Some gradients are exactly zero in real arithmetic (the key
+// part of an attention bias), so their own RMS measures nothing.
+func grain(f *safetensors.File) float64 {
+	var sum float64
+	n := 0
+	for name, ts := range f.Tensors {
+		if !strings.HasPrefix(name, "grad.") {
+			continue
+		}
+		v, err := ts.Float64s()
+		if err != nil {
+			return math.NaN()
+		}
+		for _, x := range v {
+			sum += x * x
+			n++
+		}
+	}
+	return 1e-6 * math.Sqrt(sum/float64(n))
+}
+
+// relative is the largest error over the RMS of want, beyond an absolute
+// allowance of noise.
+func relative(got, want []float32, noise float64) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var sum, worst float64
+	for i, w := range want {
+		sum += float64(w) * float64(w)
+		worst = max(worst, math.Abs(float64(got[i])-float64(w))-noise)
+		if got[i] != got[i] {
+			return math.NaN()
+		}
+	}
+	return worst / math.Sqrt(sum/float64(len(want)))
+}
