@@ -200,3 +200,12 @@ func (p *Program) workspaces() ([]int, error) {
 // ArenaBytes returns the size of the arena: the peak memory of a run beyond the
 // caller's inputs and outputs.
 func (p *Program) ArenaBytes() int64 { return int64(p.arena) * int64(p.DType.Size()) }
+
+// Flops returns the floating-point operations of one run's products.
+func (p *Program) Flops() float64 {
+	var sum float64
+	for _, s := range p.Steps {
+		sum += op.Flops(s.Spec, s.In, s.Out)
+	}
+	return sum
+}

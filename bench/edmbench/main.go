@@ -1,0 +1,122 @@
+// Command edmbench is the project's side of the peer comparison of bench/: it
+// runs training steps and evaluations of a denoiser on request, so that a
+// script can time two implementations in alternation with both of them warm.
+// It also writes the outputs and gradients that the comparison checks first,
+// and prints where the time goes.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"edm/model"
+)
+
+// config is what the command line says.
+type config struct {
+	network, preset string
+	batch, threads  int
+	write, check    string
+	profile         string
+	steps           int
+	by              string
+}
+
+const usage = `usage: edmbench -preset NAME|-network FILE [options]
+
+Without -write, -check or -profile: read one JSON command a line from standard
+input, {"do":"train","steps":3} or {"do":"forward","steps":3}, and answer each
+with a line {"seconds":...,"images":...}. The first line written describes the
+network and the kernels.
+
+`
+
+func main() {
+	c, err := parse(os.Args[1:], os.Stderr)
+	if err == flag.ErrHelp {
+		return
+	}
+	if err != nil {
+		os.Exit(2)
+	}
+	if err := run(c, os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "edmbench:", err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the command line; faults are printed to w.
+func parse(args []string, w io.Writer) (config, error) {
+	var c config
+	f := flag.NewFlagSet("edmbench", flag.ContinueOnError)
+	f.SetOutput(w)
+	f.Usage = func() {
+		fmt.Fprint(w, usage)
+		f.PrintDefaults()
+	}
+	f.StringVar(&c.network, "network", "", "snapshot `file` to run")
+	f.StringVar(&c.preset, "preset", "", "network `name` to run with random weights instead: demo, small or cifar10")
+	f.IntVar(&c.batch, "batch", 16, "images a step")
+	f.IntVar(&c.threads, "threads", 0, "threads; 0 is one a logical processor")
+	f.StringVar(&c.write, "write", "", "write the weights to a snapshot `file` and exit")
+	f.StringVar(&c.check, "check", "", "write inputs, D, losses and gradients to a safetensors `file` and exit")
+	f.StringVar(&c.profile, "profile", "", "print the time of every operation of `what` and exit: train, forward or both")
+	f.IntVar(&c.steps, "steps", 3, "steps that a profile averages over")
+	f.StringVar(&c.by, "by", "kind", "rows of a profile: kind or shape")
+	if err := f.Parse(args); err != nil {
+		return c, err
+	}
+	if err := c.validate(f.Args()); err != nil {
+		fmt.Fprintln(w, "edmbench:", err)
+		return c, err
+	}
+	return c, nil
+}
+
+// validate returns the first fault of the command line.
+func (c config) validate(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case (c.network == "") == (c.preset == ""):
+		return fmt.Errorf("want either -network or -preset")
+	case c.batch < 1 || c.steps < 1:
+		return fmt.Errorf("-batch is %d and -steps %d, want at least 1", c.batch, c.steps)
+	case c.threads < 0:
+		return fmt.Errorf("-threads is %d, want 0 or more", c.threads)
+	case c.profile != "" && c.profile != "train" && c.profile != "forward" && c.profile != "both":
+		return fmt.Errorf("-profile is %q, want train, forward or both", c.profile)
+	case c.by != "kind" && c.by != "shape":
+		return fmt.Errorf("-by is %q, want kind or shape", c.by)
+	}
+	return nil
+}
+
+// run does what the command line asks for.
+func run(c config, in io.Reader, out io.Writer) error {
+	if c.threads > 0 {
+		// The collector's own work stays on the threads that are compared.
+		runtime.GOMAXPROCS(c.threads)
+	}
+	device, err := model.OpenCPU(c.threads)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	w, err := newWorkload(c, device)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.write != "":
+		return w.writeSnapshot(c.write)
+	case c.check != "":
+		return w.writeCheck(c.check)
+	case c.profile != "":
+		return w.profile(out, c)
+	}
+	return w.serve(in, out)
+}

@@ -1,0 +1,71 @@
+package data_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"edm/data"
+)
+
+// gradients is a dataset of one's own: it needs no file. Class 0 gets brighter
+// from left to right, class 1 from top to bottom.
+type gradients struct{ size int }
+
+func (g gradients) Name() string         { return "gradients" }
+func (g gradients) Len() int             { return 100 }
+func (g gradients) Shape() data.Shape    { return data.Shape{Channels: 1, Height: g.size, Width: g.size} }
+func (g gradients) NumClasses() int      { return 2 }
+func (g gradients) ClassNames() []string { return []string{"across", "down"} }
+func (g gradients) Label(i int) int      { return i % 2 }
+
+func (g gradients) Image(i int, dst []uint8) error {
+	for k := range dst {
+		along := k % g.size
+		if i%2 == 1 {
+			along = k / g.size
+		}
+		dst[k] = uint8(255 * along / (g.size - 1))
+	}
+	return nil
+}
+
+// Any type that implements Dataset can be trained on.
+func Example_ownDataset() {
+	o := data.DefaultLoaderOptions()
+	o.Batch = 4
+	loader, err := data.NewLoader(gradients{size: 2}, o)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer loader.Close()
+	batch, err := loader.Next(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for k, label := range batch.Labels {
+		fmt.Println(batch.Start+int64(k), label, batch.Images[4*k:4*k+4])
+	}
+	// Output:
+	// 0 0 [-1 1 -1 1]
+	// 1 0 [-1 1 -1 1]
+	// 2 1 [-1 -1 1 1]
+	// 3 0 [-1 1 -1 1]
+}
+
+func ExampleOpen() {
+	ds, err := data.Open("demo", data.DefaultOptions())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer data.Close(ds)
+	mean, std, err := data.Stats(ds)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(ds.Name(), ds.Len(), ds.Shape(), ds.ClassNames()[ds.Label(0)])
+	fmt.Printf("mean %.2f, sigma_data %.2f\n", mean, std)
+	// Output:
+	// fashion-mnist 10000 1x32x32 Ankle boot
+	// mean -0.56, sigma_data 0.66
+}

@@ -1,0 +1,86 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"edm/internal/safetensors"
+)
+
+// MetadataKey names the metadata of a snapshot that holds the Config as JSON.
+const MetadataKey = "edm_model"
+
+// Tensors returns the parameters of a flat buffer under their published names.
+// The tensors share flat's memory where the machine is little-endian.
+func (l Layout) Tensors(flat []float32) map[string]safetensors.Tensor {
+	out := make(map[string]safetensors.Tensor, len(l.Params))
+	for _, p := range l.Params {
+		out[p.Name] = safetensors.ViewFloat32s(p.View(flat), p.Shape...)
+	}
+	return out
+}
+
+// SetTensors copies tensors into a flat buffer. Every parameter must be there
+// with its shape, and nothing else: a file of another architecture is refused
+// by name.
+func (l Layout) SetTensors(flat []float32, tensors map[string]safetensors.Tensor) error {
+	known := make(map[string]bool, len(l.Params))
+	for _, p := range l.Params {
+		known[p.Name] = true
+		t, ok := tensors[p.Name]
+		if !ok {
+			return fmt.Errorf("model: no tensor %s: the file holds another architecture", p.Name)
+		}
+		if !slices.Equal(t.Shape, p.Shape) {
+			return fmt.Errorf("model: tensor %s has shape %v, want %v: the file holds another architecture", p.Name, t.Shape, p.Shape)
+		}
+		v, err := t.Float32s()
+		if err != nil {
+			return fmt.Errorf("model: tensor %s: %w", p.Name, err)
+		}
+		copy(p.View(flat), v)
+	}
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		if !known[name] {
+			return fmt.Errorf("model: unexpected tensor %s: the file holds another architecture", name)
+		}
+	}
+	return nil
+}
+
+// Snapshot returns the weights and what gives them their meaning as the
+// contents of a snapshot file. More metadata may be added.
+func (m *Model) Snapshot(weights []float32) (*safetensors.File, error) {
+	c, err := json.Marshal(m.config)
+	if err != nil {
+		return nil, err
+	}
+	return &safetensors.File{
+		Metadata: map[string]string{MetadataKey: string(c)},
+		Tensors:  m.layout.Tensors(weights),
+	}, nil
+}
+
+// FromSnapshot builds the denoiser that a snapshot describes and returns it
+// with the weights.
+func FromSnapshot(f *safetensors.File, d *Device) (*Model, []float32, error) {
+	text, ok := f.Metadata[MetadataKey]
+	if !ok {
+		return nil, nil, fmt.Errorf("model: not a snapshot: no metadata %q", MetadataKey)
+	}
+	var c Config
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return nil, nil, fmt.Errorf("model: snapshot's configuration: %w", err)
+	}
+	m, err := New(c, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	weights := make([]float32, m.layout.Size)
+	if err := m.layout.SetTensors(weights, f.Tensors); err != nil {
+		return nil, nil, err
+	}
+	return m, weights, nil
+}

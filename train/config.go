@@ -1,0 +1,159 @@
+// Package train is the training loop: draws by image number, gradients
+// accumulated over microbatches, Adam with a learning-rate ramp-up, the
+// exponential moving average of the weights, statistics, snapshots and states
+// that resume bit for bit (EDM Sec. 5 and App. F.2).
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"edm/loss"
+	"edm/model"
+	"edm/model/precond"
+	"edm/unet"
+)
+
+// Config is everything that decides what a training run computes, and how
+// often it reports and saves. Every default is resolved from the preset: the
+// saved configuration repeats the run. Times are counted in images.
+type Config struct {
+	Data   string `yaml:"data"`   // dataset: "demo" or a path
+	Preset string `yaml:"preset"` // where the other defaults came from
+	Cond   bool   `yaml:"cond"`   // class-conditional
+
+	Arch            string  `yaml:"arch"`             // "ddpmpp"
+	Resolution      int     `yaml:"resolution"`       // image height and width
+	Channels        int     `yaml:"channels"`         // image channels
+	Classes         int     `yaml:"classes"`          // classes, 0 unless cond
+	ModelChannels   int     `yaml:"model_channels"`   // base width
+	ChannelMult     []int   `yaml:"channel_mult"`     // width of each level, in units of ModelChannels
+	NumBlocks       int     `yaml:"num_blocks"`       // residual blocks a level
+	AttnResolutions []int   `yaml:"attn_resolutions"` // resolutions with attention
+	Dropout         float64 `yaml:"dropout"`          // probability
+	LabelDropout    float64 `yaml:"label_dropout"`    // probability of training an image without its label
+
+	Precond   string  `yaml:"precond"`    // "edm"
+	SigmaData float64 `yaml:"sigma_data"` // standard deviation of the data in [-1,1] units
+	PMean     float64 `yaml:"p_mean"`     // mean of ln sigma
+	PStd      float64 `yaml:"p_std"`      // standard deviation of ln sigma
+
+	Duration float64 `yaml:"duration"` // Mimg
+	Batch    int     `yaml:"batch"`    // images a step
+	Micro    int     `yaml:"micro"`    // images a pass over the network; divides Batch
+	XFlip    bool    `yaml:"xflip"`    // random horizontal flips
+	Seed     uint64  `yaml:"seed"`
+
+	LR        float64 `yaml:"lr"`         // Adam learning rate
+	LRRampup  float64 `yaml:"lr_rampup"`  // Mimg over which it rises from 0
+	Beta1     float64 `yaml:"beta1"`      // Adam
+	Beta2     float64 `yaml:"beta2"`      // Adam
+	Eps       float64 `yaml:"eps"`        // Adam
+	ClipNorm  float64 `yaml:"clip_norm"`  // global gradient norm limit; 0 is none
+	EMA       float64 `yaml:"ema"`        // half-life of the weight average, Mimg
+	EMARampup float64 `yaml:"ema_rampup"` // limits the half-life to this fraction of the images so far; 0 is no limit
+
+	Validation int `yaml:"validation"` // images held out for the validation loss; 0 is none
+
+	Tick int `yaml:"tick"` // kimg between log lines
+	Snap int `yaml:"snap"` // ticks between snapshots; 0 only at the end
+	Dump int `yaml:"dump"` // ticks between states; 0 only at the end
+	Keep int `yaml:"keep"` // states kept
+}
+
+// Network returns the architecture.
+func (c Config) Network() unet.Config {
+	n := unet.DefaultConfig()
+	n.Arch, n.ImgResolution, n.InChannels, n.OutChannels, n.LabelDim = c.Arch, c.Resolution, c.Channels, c.Channels, c.Classes
+	n.ModelChannels, n.ChannelMult, n.NumBlocks, n.AttnResolutions = c.ModelChannels, c.ChannelMult, c.NumBlocks, c.AttnResolutions
+	n.Dropout, n.LabelDropout = c.Dropout, c.LabelDropout
+	return n
+}
+
+// Model returns the denoiser: the network inside its preconditioning.
+func (c Config) Model() (model.Config, error) {
+	p, err := precond.New(c.Precond, map[string]float64{"sigma_data": c.SigmaData})
+	if err != nil {
+		return model.Config{}, fmt.Errorf("train: %w", err)
+	}
+	return model.Config{Network: c.Network(), Precond: p}, nil
+}
+
+// Loss returns the training objective.
+func (c Config) Loss() loss.EDM {
+	return loss.EDM{PMean: c.PMean, PStd: c.PStd, SigmaData: c.SigmaData}
+}
+
+// TotalImages returns the number of images after which training stops, at the
+// first whole batch: round(Duration * 1e6).
+func (c Config) TotalImages() int64 { return int64(math.Round(c.Duration * 1e6)) }
+
+// Validate returns every fault of the configuration, joined.
+func (c Config) Validate() error {
+	var errs []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("train: "+format, args...))
+		}
+	}
+	finite := func(name string, v, low float64) {
+		fault(!(v >= low) || math.IsInf(v, 0), "%s is %v, want a number of at least %v", name, v, low)
+	}
+	fault(!(c.Duration > 0) || c.Duration > 1e6, "duration is %v Mimg, want a positive number up to 1e6", c.Duration)
+	fault(c.Batch < 1, "batch is %d, want at least 1", c.Batch)
+	fault(c.Micro < 1 || (c.Batch > 0 && c.Batch%max(1, c.Micro) != 0), "micro is %d, want a divisor of batch (%d)", c.Micro, c.Batch)
+	fault(!(c.LR > 0) || math.IsInf(c.LR, 0), "lr is %v, want a positive number", c.LR)
+	for name, b := range map[string]float64{"beta1": c.Beta1, "beta2": c.Beta2} {
+		fault(!(b >= 0 && b < 1), "%s is %v, want 0 <= beta < 1", name, b)
+	}
+	fault(!(c.Eps > 0) || math.IsInf(c.Eps, 0), "eps is %v, want a positive number", c.Eps)
+	finite("lr_rampup", c.LRRampup, 0)
+	finite("clip_norm", c.ClipNorm, 0)
+	finite("ema", c.EMA, 0)
+	finite("ema_rampup", c.EMARampup, 0)
+	fault(c.Validation < 0, "validation is %d, want 0 or more images", c.Validation)
+	fault(c.Tick < 1, "tick is %d, want at least 1 kimg", c.Tick)
+	fault(c.Snap < 0 || c.Dump < 0, "snap and dump are %d and %d, want 0 or more ticks", c.Snap, c.Dump)
+	fault(c.Keep < 1, "keep is %d, want at least 1 state", c.Keep)
+	fault(c.LabelDropout > 0 && !c.Cond, "label_dropout is %v without cond", c.LabelDropout)
+	m, err := c.Model()
+	if err == nil {
+		err = m.Validate()
+	}
+	return errors.Join(append(errs, err, c.Loss().Validate())...)
+}
+
+// Preset returns the defaults of a named preset. Each suits the length of its
+// own usual run, and none depends on Duration, so a longer run continues a
+// shorter one.
+func Preset(name string) (Config, error) {
+	n, err := unet.Preset(name)
+	if err != nil {
+		return Config{}, fmt.Errorf("train: %w", err)
+	}
+	c := Config{
+		Data: "demo", Preset: name,
+		Arch: n.Arch, Resolution: n.ImgResolution, Channels: n.InChannels,
+		ModelChannels: n.ModelChannels, ChannelMult: slices.Clone(n.ChannelMult), NumBlocks: n.NumBlocks,
+		AttnResolutions: slices.Clone(n.AttnResolutions), Dropout: n.Dropout,
+		Precond: "edm", SigmaData: 0.5, PMean: -1.2, PStd: 1.2,
+		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, EMARampup: 0.05, Keep: 3,
+	}
+	switch name {
+	case "demo": // about ten minutes on two cores
+		c.Duration, c.Batch, c.Micro = 0.03, 32, 16
+		c.LR, c.LRRampup, c.EMA = 2e-3, 0.002, 0.003
+		c.Validation, c.Tick, c.Snap, c.Dump = 256, 1, 10, 5
+	case "small": // a day on a few cores
+		c.Duration, c.Batch, c.Micro = 2, 64, 16
+		c.LR, c.LRRampup, c.EMA = 1e-3, 0.02, 0.05
+		c.Validation, c.Tick, c.Snap, c.Dump = 256, 10, 5, 1
+	case "cifar10": // the published settings
+		c.Duration, c.Batch, c.Micro = 200, 512, 4
+		c.LR, c.LRRampup, c.EMA = 1e-3, 10, 0.5
+		c.Validation, c.Tick, c.Snap, c.Dump = 256, 50, 50, 1
+	}
+	return c, nil
+}

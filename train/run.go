@@ -1,0 +1,203 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"edm/checkpoints"
+	"edm/data"
+	"edm/model"
+)
+
+// run is one training run in progress.
+type run struct {
+	*stepper
+	options     Options
+	model       *model.Model
+	validation  *validation // nil for none
+	training    data.Dataset
+	fingerprint string
+	dir         string
+	log         *checkpoints.Log
+	stats       stats
+	began       time.Time
+	snapshot    string // path of the last one
+	snapshotAt  int64  // and its image count; -1 for none
+	stateAt     int64
+}
+
+// Run trains until Duration, or until ctx is cancelled: then it finishes the
+// step, writes a state and a snapshot and returns with Done false and no error.
+// A new run gets a folder of its own; a resumed one continues in its folder,
+// bit for bit as if it had never stopped.
+func Run(ctx context.Context, c Config, o Options) (Result, error) {
+	if err := errors.Join(c.Validate(), c.fits(o.Dataset)); err != nil {
+		return Result{}, err
+	}
+	r, err := newRun(c, o)
+	if err != nil {
+		return Result{}, err
+	}
+	release, err := r.open()
+	if err != nil {
+		return Result{}, err
+	}
+	defer release()
+	if err := r.loop(ctx); err != nil {
+		return r.result(), err
+	}
+	return r.result(), r.finish()
+}
+
+func (r *run) result() Result {
+	return Result{Dir: r.dir, NImg: r.nimg, Done: r.nimg >= r.config.TotalImages(), Snapshot: r.snapshot}
+}
+
+// fits reports how the configuration and the dataset disagree.
+func (c Config) fits(ds data.Dataset) error {
+	if ds == nil {
+		return errors.New("train: no dataset")
+	}
+	var errs []error
+	s := ds.Shape()
+	if s.Height != c.Resolution || s.Width != c.Resolution || s.Channels != c.Channels {
+		errs = append(errs, fmt.Errorf("train: %s has images of %v, the configuration wants %dx%dx%d",
+			ds.Name(), s, c.Channels, c.Resolution, c.Resolution))
+	}
+	if c.Cond && ds.NumClasses() == 0 {
+		errs = append(errs, fmt.Errorf("train: --cond needs labels, and %s has none", ds.Name()))
+	} else if want := map[bool]int{true: ds.NumClasses()}[c.Cond]; c.Classes != want {
+		errs = append(errs, fmt.Errorf("train: the configuration has %d classes, want %d of %s", c.Classes, want, ds.Name()))
+	}
+	if c.Validation >= ds.Len() {
+		errs = append(errs, fmt.Errorf("train: validation holds out %d of the %d images of %s, want fewer", c.Validation, ds.Len(), ds.Name()))
+	}
+	return errors.Join(errs...)
+}
+
+// SetData takes from a dataset what the data decides: image size, channels,
+// classes if conditional, and a held-out part of at most a twentieth.
+func (c *Config) SetData(ds data.Dataset) {
+	c.Resolution, c.Channels, c.Classes = ds.Shape().Height, ds.Shape().Channels, 0
+	if c.Cond {
+		c.Classes = ds.NumClasses()
+	}
+	c.Validation = min(c.Validation, ds.Len()/20)
+}
+
+// newRun prepares everything that can fail without touching the disk.
+func newRun(c Config, o Options) (*run, error) {
+	mc, err := c.Model()
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.New(mc, o.Device)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	s, err := newStepper(c, m, o.Device)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	r := &run{stepper: s, options: o, model: m, training: o.Dataset, snapshotAt: -1, stateAt: -1}
+	r.stats.bins.loss = c.Loss()
+	if r.fingerprint, err = fingerprint(o.Dataset); err != nil {
+		return nil, err
+	}
+	if c.Validation > 0 {
+		rest, held, err := data.Split(o.Dataset, c.Validation)
+		if err != nil {
+			return nil, fmt.Errorf("train: %w", err)
+		}
+		if r.validation, err = newValidation(c, m, held); err != nil {
+			return nil, err
+		}
+		r.training = rest
+	}
+	return r, nil
+}
+
+// open makes or reopens the run's folder, locks it and restores its state.
+func (r *run) open() (release func(), err error) {
+	if err := r.settleDir(); err != nil {
+		return nil, err
+	}
+	// The lock comes before the state is chosen: a run that still trains may be
+	// replacing states.
+	unlock, err := checkpoints.Lock(r.dir)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	if err := r.begin(); err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	return func() {
+		if err := errors.Join(r.log.Close(), unlock()); err != nil {
+			r.warn(err.Error())
+		}
+	}, nil
+}
+
+// settleDir finds the folder of a resumed run, or makes that of a new one.
+func (r *run) settleDir() (err error) {
+	if r.options.Resume != "" {
+		r.dir, err = resumeDir(r.options.Resume)
+		return err
+	}
+	if r.options.Transfer != "" {
+		if err := r.transfer(r.options.Transfer); err != nil {
+			return err
+		}
+	}
+	if r.dir, err = checkpoints.NewRun(r.options.OutDir, r.name()); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return nil
+}
+
+// begin restores the state of a resumed run and opens the log.
+func (r *run) begin() error {
+	if r.options.Resume != "" {
+		f, err := loadState(r.options.Resume, r.warn)
+		if err != nil {
+			return err
+		}
+		if err := r.restore(f); err != nil {
+			return err
+		}
+	}
+	log, err := checkpoints.OpenLog(r.dir)
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if err := errors.Join(log.TruncateAfter(r.nimg), r.config.saveConfig(r.dir)); err != nil {
+		return errors.Join(err, log.Close())
+	}
+	r.log = log
+	if r.options.Resume == "" {
+		// A run that is killed before its first tick resumes from here.
+		return r.saveState()
+	}
+	return nil
+}
+
+// name returns the new run's folder name behind its number.
+func (r *run) name() string {
+	cond := "uncond"
+	if r.config.Cond {
+		cond = "cond"
+	}
+	name := fmt.Sprintf("%s-%s-%s-%s-batch%d", r.options.Dataset.Name(), cond, r.config.Arch, r.config.Precond, r.config.Batch)
+	if r.options.Desc != "" {
+		name += "-" + r.options.Desc
+	}
+	return name
+}
+
+func (r *run) warn(message string) {
+	if r.options.Hooks.Warn != nil {
+		r.options.Hooks.Warn(message)
+	}
+}

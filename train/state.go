@@ -1,0 +1,189 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"edm/checkpoints"
+	"edm/data"
+	"edm/internal/safetensors"
+)
+
+// The metadata of states and snapshots that this package writes.
+const (
+	keyConfig      = "edm_config"  // state: the configuration as YAML
+	keyNImg        = "edm_nimg"    // both: images seen
+	keyStep        = "edm_step"    // state: optimiser steps taken
+	keyKernels     = "edm_kernels" // state: kernel set that computed it
+	keyFingerprint = "edm_data"    // state: fingerprint of the dataset
+	keyDataset     = "edm_dataset" // snapshot: name of the dataset
+	keyClasses     = "edm_classes" // snapshot: class names as JSON
+)
+
+// fingerprint returns a hash of the dataset's size, shape, labels and up to 256
+// of its images, evenly spread: enough to tell another dataset, whatever its
+// path.
+func fingerprint(ds data.Dataset) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %v %d\n", ds.Len(), ds.Shape(), ds.NumClasses())
+	pixels := make([]uint8, ds.Shape().Len())
+	step := max(1, ds.Len()/256)
+	for i := 0; i < ds.Len(); i += step {
+		if err := ds.Image(i, pixels); err != nil {
+			return "", fmt.Errorf("train: %w", err)
+		}
+		fmt.Fprintf(h, "%d\n", ds.Label(i))
+		h.Write(pixels)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// saveState writes a state to the run's folder.
+func (r *run) saveState() error {
+	text, err := r.config.YAML()
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	f := &safetensors.File{
+		Metadata: map[string]string{
+			keyConfig: string(text), keyKernels: r.options.Device.Name(), keyFingerprint: r.fingerprint,
+			keyNImg: strconv.FormatInt(r.nimg, 10), keyStep: strconv.FormatInt(r.step, 10),
+		},
+		Tensors: r.weights.tensors(),
+	}
+	if _, err := checkpoints.Save(r.dir, checkpoints.State, r.nimg, f); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	r.stateAt = r.nimg
+	if err := checkpoints.Prune(r.dir, r.config.Keep); err != nil {
+		r.warn(err.Error())
+	}
+	return nil
+}
+
+// saveSnapshot writes the averaged weights with all that sampling needs.
+func (r *run) saveSnapshot() error {
+	f, err := r.model.Snapshot(r.weights.ema)
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	f.Metadata[keyNImg] = strconv.FormatInt(r.nimg, 10)
+	f.Metadata[keyDataset] = r.options.Dataset.Name()
+	if names := r.options.Dataset.ClassNames(); r.config.Cond && names != nil {
+		text, err := json.Marshal(names)
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		f.Metadata[keyClasses] = string(text)
+	}
+	path, err := checkpoints.Save(r.dir, checkpoints.Snapshot, r.nimg, f)
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	r.snapshot, r.snapshotAt = path, r.nimg
+	if hook := r.options.Hooks.Snapshot; hook != nil {
+		return hook(Snapshot{Dir: r.dir, Path: path, NImg: r.nimg, Model: r.model, Weights: r.weights.ema})
+	}
+	return nil
+}
+
+// resumeDir returns the run folder that Resume names, by itself or by a file in
+// it.
+func resumeDir(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("train: resume: %w", err)
+	}
+	if st.IsDir() {
+		return path, nil
+	}
+	return filepath.Dir(path), nil
+}
+
+// loadState reads the state that Resume names: a file, or the newest sound one
+// of a folder.
+func loadState(path string, warn func(string)) (*safetensors.File, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: resume: %w", err)
+	}
+	var f *safetensors.File
+	if st.IsDir() {
+		_, f, err = checkpoints.Latest(path, checkpoints.State, warn)
+	} else {
+		f, err = checkpoints.Load(path, checkpoints.State)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train: resume: %w", err)
+	}
+	return f, nil
+}
+
+// restore continues from a state.
+func (r *run) restore(f *safetensors.File) error {
+	old, err := ParseConfig([]byte(f.Metadata[keyConfig]), Config{})
+	if err != nil {
+		return fmt.Errorf("train: resume: %w", err)
+	}
+	if err := r.compare(old, f.Metadata); err != nil {
+		return err
+	}
+	if err := r.weights.restore(f.Tensors); err != nil {
+		return err
+	}
+	nimg, err1 := strconv.ParseInt(f.Metadata[keyNImg], 10, 64)
+	step, err2 := strconv.ParseInt(f.Metadata[keyStep], 10, 64)
+	if err := errors.Join(err1, err2); err != nil || nimg < 0 || step < 0 {
+		return fmt.Errorf("train: resume: the state's counters %q and %q make no sense", f.Metadata[keyNImg], f.Metadata[keyStep])
+	}
+	r.nimg, r.step = nimg, step
+	r.stateAt = nimg
+	return nil
+}
+
+// compare refuses to resume with options or data that change the numbers, and
+// warns of what changes their rounding.
+func (r *run) compare(old Config, meta map[string]string) error {
+	lines, err := r.config.changes(old)
+	if err != nil {
+		return err
+	}
+	if meta[keyFingerprint] != r.fingerprint {
+		lines = append(lines, fmt.Sprintf("data: %s holds other images than the run was trained on", r.config.Data))
+	}
+	if len(lines) > 0 {
+		text := "these options change the result of a resumed run:\n  " + strings.Join(lines, "\n  ")
+		if !r.options.Force {
+			return fmt.Errorf("train: resume: %s\nleave them out, start a new run, or use --force", text)
+		}
+		r.warn(text)
+	}
+	if old.Micro != r.config.Micro {
+		r.warn(fmt.Sprintf("micro is %d, was %d: the run continues with the same draws, equal to rounding but not bit for bit", r.config.Micro, old.Micro))
+	}
+	if k := r.options.Device.Name(); k != meta[keyKernels] {
+		r.warn(fmt.Sprintf("kernels are %s, were %s: the run continues with the same draws, equal to rounding but not bit for bit", k, meta[keyKernels]))
+	}
+	return nil
+}
+
+// transfer copies the weights of a snapshot into a new run.
+func (r *run) transfer(path string) error {
+	f, err := checkpoints.Load(path, checkpoints.Snapshot)
+	if err != nil {
+		return fmt.Errorf("train: transfer: %w", err)
+	}
+	for _, flat := range [][]float32{r.weights.raw, r.weights.ema} {
+		if err := r.model.Layout().SetTensors(flat, f.Tensors); err != nil {
+			return fmt.Errorf("train: transfer from %s: %w", path, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,92 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"edm/data"
+	"edm/internal/rng"
+	"edm/loss"
+	"edm/model"
+)
+
+// validation is the loss on images held out of training, each with one fixed
+// noise level and one fixed noise. The levels are the quantiles (i+1/2)/n of
+// the training distribution, so the mean has little noise of its own, and they
+// do not depend on the run's seed, so runs compare.
+type validation struct {
+	program *model.Loss
+	loss    loss.EDM
+	batches []model.Batch
+	losses  []float64
+}
+
+// newValidation prepares the triples of every image of ds.
+func newValidation(c Config, m *model.Model, ds data.Dataset) (*validation, error) {
+	program, err := m.NewLoss(c.Loss(), c.Micro, false)
+	if err != nil {
+		return nil, err
+	}
+	v := &validation{program: program, loss: c.Loss(), losses: make([]float64, c.Micro)}
+	for at := 0; at < ds.Len(); at += c.Micro {
+		b, err := v.triples(c, ds, at, m.Config().Dim())
+		if err != nil {
+			return nil, fmt.Errorf("train: validation: %w", err)
+		}
+		v.batches = append(v.batches, b)
+	}
+	return v, nil
+}
+
+// triples prepares up to Micro images from number at on. A short batch is
+// filled with copies of its first image at weight zero.
+func (v *validation) triples(c Config, ds data.Dataset, at, dim int) (model.Batch, error) {
+	n := min(c.Micro, ds.Len()-at)
+	b := model.Batch{
+		Images: make([]float32, c.Micro*dim), Noise: make([]float32, c.Micro*dim),
+		Sigma: make([]float64, c.Micro), Weight: make([]float64, c.Micro), Counter: make([]int64, c.Micro),
+	}
+	if c.Classes > 0 {
+		b.Labels = make([]float32, c.Micro*c.Classes)
+	}
+	pixels := make([]uint8, dim)
+	for i := range c.Micro {
+		k := at
+		if i < n {
+			k += i
+		}
+		if err := ds.Image(k, pixels); err != nil {
+			return b, err
+		}
+		data.Normalize(b.Images[i*dim:(i+1)*dim], pixels)
+		rng.FillNormal(b.Noise[i*dim:(i+1)*dim], 0, rng.Validate, uint64(k))
+		b.Sigma[i] = v.loss.Sigma(quantile((float64(k) + 0.5) / float64(ds.Len())))
+		if i < n {
+			b.Weight[i] = v.loss.Weight(b.Sigma[i])
+		}
+		if c.Classes > 0 {
+			b.Labels[i*c.Classes+ds.Label(k)] = 1
+		}
+	}
+	return b, nil
+}
+
+// quantile returns the normal deviate below which a fraction p lies.
+func quantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
+
+// run returns the mean loss of the weights and the losses by noise level.
+func (v *validation) run(weights []float32) (float64, []Bin, error) {
+	b := bins{loss: v.loss}
+	for i := range v.batches {
+		batch := &v.batches[i]
+		if err := v.program.Run(weights, nil, v.losses, batch); err != nil {
+			return 0, nil, fmt.Errorf("train: validation: %w", err)
+		}
+		for k, w := range batch.Weight {
+			if w > 0 {
+				b.add(batch.Sigma[k], v.losses[k])
+			}
+		}
+	}
+	return b.mean(), b.result(), nil
+}
