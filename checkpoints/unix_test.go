@@ -43,9 +43,12 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("save %d: %v, want EFBIG with the path", nimg, err)
 		}
 	}
-	size := uint64(len(read(t, filepath.Join(dir, "log.jsonl"))))
-	if err := full(size+10, func() error { return log.Append(tick{NImg: 2}) }); !errors.Is(err, syscall.EFBIG) {
+	logged := read(t, filepath.Join(dir, "log.jsonl"))
+	if err := full(uint64(len(logged))+10, func() error { return log.Append(tick{NImg: 2}) }); !errors.Is(err, syscall.EFBIG) {
 		t.Errorf("append: %v, want EFBIG", err)
+	}
+	if got := read(t, filepath.Join(dir, "log.jsonl")); !bytes.Equal(got, logged) {
+		t.Errorf("half a line is left in the log: %q", got[len(logged):])
 	}
 	if got := names(t, dir); got != "log.jsonl "+State.FileName(1) || !bytes.Equal(before, read(t, path)) {
 		t.Errorf("the folder holds %s, or the old state changed", got)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -38,6 +39,7 @@ type Loss struct {
 	program *program
 	n       int
 	grads   []*gorgonia.Node
+	twins   [][2]int // parameters with one gradient node: it is written to the first, copied to the second
 
 	images, noise, one, sigma, weight, gradient, dropout []float32
 	key, counter                                         []int64
@@ -67,6 +69,7 @@ func (m *Model) NewLoss(o Objective, n int, training bool) (*Loss, error) {
 			return nil, err
 		}
 		outputs = append(outputs, l.grads...)
+		l.twins = twins(l.grads)
 	}
 	if l.program, err = m.compile(g, outputs...); err != nil {
 		return nil, err
@@ -104,6 +107,22 @@ func gradients(g *graph, losses, cotangent *gorgonia.Node) (gorgonia.Nodes, erro
 		return nil, fmt.Errorf("model: differentiate: %w", err)
 	}
 	return grads, nil
+}
+
+// twins returns pairs of indices with equal nodes. Equal expressions are one
+// node: a convolution's bias and the bias of the embedding added to it have the
+// same gradient.
+func twins(nodes gorgonia.Nodes) [][2]int {
+	first := map[*gorgonia.Node]int{}
+	var pairs [][2]int
+	for i, n := range nodes {
+		if k, ok := first[n]; ok {
+			pairs = append(pairs, [2]int{k, i})
+		} else {
+			first[n] = i
+		}
+	}
+	return pairs
 }
 
 // bind gives every input and the losses a buffer.
@@ -167,6 +186,10 @@ func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
 	if err := l.program.RunAll(); err != nil {
 		return err
 	}
+	for _, pair := range l.twins {
+		params := l.program.layout.Params
+		copy(params[pair[1]].View(grad), params[pair[0]].View(grad))
+	}
 	for i, v := range l.losses {
 		losses[i] = float64(v) / float64(l.program.dim)
 	}
@@ -213,7 +236,8 @@ func (l *Loss) setGrad(grad []float32) error {
 	if l.bound == &grad[0] {
 		return nil
 	}
-	for i, p := range l.program.layout.Params {
+	// From the last on, so that of twins the first has the last word.
+	for i, p := range slices.Backward(l.program.layout.Params) {
 		if err := l.program.Bind(l.grads[i], engine.Buffer{F32: p.View(grad)}); err != nil {
 			return err
 		}

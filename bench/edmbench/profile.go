@@ -153,4 +153,3 @@ func (w *workload) profileForward(out io.Writer, c config) error {
 func (w *workload) title(what string) string {
 	return fmt.Sprintf("%s, batch %d, %d parameters, kernels %s", what, w.batch, w.model.Layout().Count, w.device.Name())
 }
-

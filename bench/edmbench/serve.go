@@ -17,13 +17,13 @@ import (
 
 // hello is the first line of a server.
 type hello struct {
-	Name          string  `json:"name"`
-	Kernels       string  `json:"kernels"`
-	Parameters    int     `json:"parameters"`
-	Batch         int     `json:"batch"`
-	Threads       int     `json:"threads"`
-	TrainGFLOP    float64 `json:"train_gflop"`   // an image, direct convolution
-	ForwardGFLOP  float64 `json:"forward_gflop"` // an image, direct convolution
+	Name         string  `json:"name"`
+	Kernels      string  `json:"kernels"`
+	Parameters   int     `json:"parameters"`
+	Batch        int     `json:"batch"`
+	Threads      int     `json:"threads"`
+	TrainGFLOP   float64 `json:"train_gflop"`   // an image, direct convolution
+	ForwardGFLOP float64 `json:"forward_gflop"` // an image, direct convolution
 }
 
 // command is one line of a client.

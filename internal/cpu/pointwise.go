@@ -101,10 +101,12 @@ func newCombine(b *Backend, c engine.Call) *mapped {
 	})
 }
 
+// newSquaredErrorGrad subtracts before it scales: d and y may be close.
 func newSquaredErrorGrad(b *Backend, c engine.Call) *mapped {
 	return perPlane(b, c, func(m *mapped, n, from, to int) {
-		f := 2 * m.in(2)[n] * m.in(3)[n]
-		b.k.axpby(m.out()[from:to], m.in(0)[from:to], m.in(1)[from:to], f, -f, 0)
+		dst := m.out()[from:to]
+		b.k.axpby(dst, m.in(0)[from:to], m.in(1)[from:to], 1, -1, 0)
+		b.k.affine(dst, dst, 2*m.in(2)[n]*m.in(3)[n], 0)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"edm/internal/safetensors"
@@ -42,12 +43,13 @@ func Root(t testing.TB) string {
 }
 
 // Each runs f as a subtest for every file of the reference folder that matches
-// pattern ("unet/ddpmpp-*.safetensors"). No match is a failure: a test that
-// compares with nothing would always pass.
+// pattern ("unet/ddpmpp-*.safetensors"); the copy in the tree holds packed
+// files, under the same names. No match is a failure: a test that compares with
+// nothing would always pass.
 func Each(t *testing.T, pattern string, f func(t *testing.T, file *safetensors.File)) {
 	t.Helper()
 	dir := Dir(t)
-	paths, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+	paths, err := match(dir, pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +57,22 @@ func Each(t *testing.T, pattern string, f func(t *testing.T, file *safetensors.F
 		t.Fatalf("no reference vectors match %s in %s", pattern, dir)
 	}
 	for _, path := range paths {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			file, err := safetensors.ReadFile(path)
+		t.Run(strings.TrimSuffix(filepath.Base(path), packedSuffix), func(t *testing.T) {
+			file, err := read(path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			f(t, file)
 		})
 	}
+}
+
+// match returns the plain files of dir that match pattern, else the packed ones.
+func match(dir, pattern string) ([]string, error) {
+	glob := filepath.Join(dir, filepath.FromSlash(pattern))
+	paths, err := filepath.Glob(glob)
+	if err != nil || len(paths) > 0 {
+		return paths, err
+	}
+	return filepath.Glob(glob + packedSuffix)
 }

@@ -1,0 +1,177 @@
+package model_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"edm/internal/reference"
+	"edm/internal/safetensors"
+	"edm/loss"
+	"edm/model"
+	"edm/model/precond"
+	"edm/unet"
+)
+
+// devices are the portable definition and the fast kernels: every reference is
+// held on both.
+func devices(t *testing.T) []*model.Device {
+	t.Helper()
+	fast, err := model.OpenCPU(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fast.Close() })
+	return []*model.Device{model.Portable(), fast}
+}
+
+// fromReference returns the model of a reference file's metadata with the
+// weights under the given prefix.
+func fromReference(t *testing.T, d *model.Device, f *safetensors.File, prefix string) (*model.Model, []float32) {
+	t.Helper()
+	text := []byte(f.Metadata["config"])
+	var c unet.Config
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	var images struct {
+		Channels int `json:"img_channels"`
+	}
+	if err := json.Unmarshal(text, &images); err != nil {
+		t.Fatal(err)
+	}
+	c.InChannels, c.OutChannels = images.Channels, images.Channels
+	m, err := model.New(model.Config{Network: c, Precond: precond.DefaultEDM()}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := make([]float32, m.Layout().Size)
+	tensors := map[string]safetensors.Tensor{}
+	for name, ts := range f.Tensors {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			tensors[rest] = ts
+		}
+	}
+	if err := m.Layout().SetTensors(weights, tensors); err != nil {
+		t.Fatal(err)
+	}
+	return m, weights
+}
+
+func values(t *testing.T, f *safetensors.File, name string) []float64 {
+	t.Helper()
+	ts, ok := f.Tensors[name]
+	if !ok {
+		t.Fatalf("the reference has no %s", name)
+	}
+	v, err := ts.Float64s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func narrow(x []float64) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(v)
+	}
+	return y
+}
+
+// relative is the largest error over the RMS of want, beyond an absolute
+// allowance.
+func relative(got, want []float64, allow float64) float64 {
+	var sum, worst float64
+	for i, w := range want {
+		sum += w * w
+		if e := math.Abs(got[i] - w); !(e <= worst+allow) {
+			worst = e - allow
+		}
+	}
+	return worst / math.Sqrt(sum/float64(len(want)))
+}
+
+func TestReferencePrecond(t *testing.T) {
+	for _, d := range devices(t) {
+		t.Run(d.Name(), func(t *testing.T) {
+			reference.Each(t, "precond/edm*.safetensors", func(t *testing.T, f *safetensors.File) {
+				m, weights := fromReference(t, d, f, "param.")
+				den, err := m.Denoiser(weights, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x, want := values(t, f, "in.x"), values(t, f, "out.D")
+				dim := m.Config().Dim()
+				for i, sigma := range values(t, f, "sigma") {
+					got := make([]float64, dim)
+					if err := den.Denoise(context.Background(), got, x[i*dim:(i+1)*dim], sigma, nil); err != nil {
+						t.Fatal(err)
+					}
+					if e := relative(got, want[i*dim:(i+1)*dim], 0); !(e <= 1e-4) {
+						t.Errorf("sigma %g: error %.2e of D's RMS, want at most 1e-4", sigma, e)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestReferenceLoss(t *testing.T) {
+	for _, d := range devices(t) {
+		t.Run(d.Name(), func(t *testing.T) {
+			reference.Each(t, "loss/edm*.safetensors", func(t *testing.T, f *safetensors.File) { compareLoss(t, d, f) })
+		})
+	}
+}
+
+func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
+	m, weights := fromReference(t, d, f, "param.")
+	objective := loss.Default()
+	draws := values(t, f, "draw.sigma")
+	b := model.Batch{
+		Images: narrow(values(t, f, "in.images")), Noise: narrow(values(t, f, "draw.noise")),
+		Gradient: 1 / float64(len(draws)),
+	}
+	for _, v := range draws {
+		b.Sigma = append(b.Sigma, objective.Sigma(v))
+		b.Weight = append(b.Weight, objective.Weight(b.Sigma[len(b.Sigma)-1]))
+	}
+	program, err := m.NewLoss(objective, len(draws), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grad, losses := make([]float32, m.Layout().Size), make([]float64, len(draws))
+	if err := program.Run(weights, grad, losses, &b); err != nil {
+		t.Fatal(err)
+	}
+	each, dim := values(t, f, "out.loss"), m.Config().Dim()
+	for i, got := range losses {
+		var want float64
+		for _, v := range each[i*dim : (i+1)*dim] {
+			want += v / float64(dim)
+		}
+		if !(math.Abs(got-want) <= 1e-4*want) {
+			t.Errorf("loss of image %d: %.8g, want %.8g", i, got, want)
+		}
+	}
+	// Rounding noise: a millionth of the RMS over all gradients. The key part of
+	// an attention bias has a true gradient of zero.
+	var sum float64
+	for _, v := range grad {
+		sum += float64(v) * float64(v)
+	}
+	noise := 1e-6 * math.Sqrt(sum/float64(m.Layout().Count))
+	for _, p := range m.Layout().Params {
+		want := values(t, f, "grad."+p.Name)
+		got := make([]float64, p.Len)
+		for i, v := range p.View(grad) {
+			got[i] = float64(v)
+		}
+		if e := relative(got, want, noise); !(e <= 1e-3) {
+			t.Errorf("gradient of %s: error %.2e of its RMS, want at most 1e-3", p.Name, e)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"edm/internal/reference"
+	"edm/internal/safetensors"
+	"edm/loss"
+	"edm/model"
+	"edm/model/precond"
+	"edm/unet"
+)
+
+// TestReferenceTrain repeats recorded optimiser steps: loss, gradient, Adam
+// with a learning-rate ramp-up, and the weight average with its own.
+func TestReferenceTrain(t *testing.T) {
+	fast, err := model.OpenCPU(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fast.Close()
+	for _, d := range []*model.Device{model.Portable(), fast} {
+		t.Run(d.Name(), func(t *testing.T) {
+			reference.Each(t, "train/edm-*.safetensors", func(t *testing.T, f *safetensors.File) { repeat(t, d, f) })
+		})
+	}
+}
+
+func number(t *testing.T, f *safetensors.File, key string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(f.Metadata[key], 64)
+	if err != nil {
+		t.Fatalf("metadata %s: %v", key, err)
+	}
+	return v
+}
+
+// recorded returns the training configuration that a reference file describes.
+func recorded(t *testing.T, f *safetensors.File) (Config, unet.Config) {
+	t.Helper()
+	var n unet.Config
+	var extra struct {
+		Channels int `json:"img_channels"`
+	}
+	var betas [2]float64
+	for _, err := range []error{
+		json.Unmarshal([]byte(f.Metadata["config"]), &n),
+		json.Unmarshal([]byte(f.Metadata["config"]), &extra),
+		json.Unmarshal([]byte(f.Metadata["betas"]), &betas),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.InChannels, n.OutChannels = extra.Channels, extra.Channels
+	batch := int(number(t, f, "batch"))
+	return Config{
+		Batch: batch, Micro: batch, SigmaData: 0.5, PMean: -1.2, PStd: 1.2,
+		LR: number(t, f, "lr"), LRRampup: number(t, f, "lr_rampup_nimg") / 1e6, Beta1: betas[0], Beta2: betas[1], Eps: number(t, f, "eps"),
+		EMA: number(t, f, "ema_halflife_nimg") / 1e6, EMARampup: number(t, f, "ema_rampup_ratio"),
+	}, n
+}
+
+func tensorsUnder(f *safetensors.File, prefix string) map[string]safetensors.Tensor {
+	out := map[string]safetensors.Tensor{}
+	for name, ts := range f.Tensors {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			out[rest] = ts
+		}
+	}
+	return out
+}
+
+func floats(t *testing.T, f *safetensors.File, name string) []float64 {
+	t.Helper()
+	v, err := f.Tensors[name].Float64s()
+	if err != nil || len(v) == 0 {
+		t.Fatalf("reference tensor %s: %d elements, %v", name, len(v), err)
+	}
+	return v
+}
+
+func narrowed(x []float64) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(v)
+	}
+	return y
+}
+
+// startNImg is where the recorded run starts counting images.
+const startNImg = 8
+
+func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
+	c, n := recorded(t, f)
+	m, err := model.New(model.Config{Network: n, Precond: precond.DefaultEDM()}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := m.NewLoss(loss.Default(), c.Batch, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWeights(m.Layout())
+	for _, flat := range [][]float32{w.raw, w.ema} {
+		if err := m.Layout().SetTensors(flat, tensorsUnder(f, "init.")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	initial := append([]float32(nil), w.raw...)
+	nimg, losses := int64(startNImg), make([]float64, c.Batch)
+	steps := 0
+	for ; f.Tensors[fmt.Sprintf("step%d.images", steps)].Data != nil; steps++ {
+		at := fmt.Sprintf("step%d.", steps)
+		b := model.Batch{
+			Images: narrowed(floats(t, f, at+"images")), Noise: narrowed(floats(t, f, at+"draw.noise")),
+			Gradient: 1 / float64(c.Batch),
+		}
+		for _, v := range floats(t, f, at+"draw.sigma") {
+			sigma := c.Loss().Sigma(v)
+			b.Sigma, b.Weight = append(b.Sigma, sigma), append(b.Weight, c.Loss().Weight(sigma))
+		}
+		if err := program.Run(w.raw, w.grad, losses, &b); err != nil {
+			t.Fatal(err)
+		}
+		var mean float64
+		for _, v := range losses {
+			mean += v / float64(len(losses))
+		}
+		near(t, at+"loss_mean", mean, floats(t, f, at+"loss_mean")[0], 1e-3)
+		near(t, at+"lr", c.learningRate(nimg), floats(t, f, at+"lr")[0], 1e-6)
+		near(t, at+"ema_beta", c.emaBeta(nimg), floats(t, f, at+"ema_beta")[0], 1e-6)
+		u := model.Update{
+			LR: c.learningRate(nimg), Beta1: c.Beta1, Beta2: c.Beta2, Eps: c.Eps, Step: int64(steps + 1),
+			GradScale: 1, EMABeta: c.emaBeta(nimg),
+		}
+		d.Adam(u, w.raw, w.ema, w.m, w.v, w.grad)
+		nimg += int64(c.Batch)
+	}
+	if steps == 0 {
+		t.Fatal("the reference holds no step")
+	}
+	compareUpdate(t, f, "final.", m.Layout(), w.raw, initial)
+	compareUpdate(t, f, "ema.", m.Layout(), w.ema, initial)
+}
+
+func near(t *testing.T, what string, got, want, tol float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tol*math.Abs(want)+1e-12) {
+		t.Errorf("%s: %.8g, want %.8g", what, got, want)
+	}
+}
+
+// compareUpdate holds the movement of each parameter to 1 % of its RMS. The key
+// part of an attention bias is left out: its true gradient is zero, and Adam
+// turns rounding noise into steps.
+func compareUpdate(t *testing.T, f *safetensors.File, prefix string, l model.Layout, got, initial []float32) {
+	t.Helper()
+	for _, p := range l.Params {
+		want := floats(t, f, prefix+p.Name)
+		begin := floats(t, f, "init."+p.Name)
+		var diff, size float64
+		for i, v := range p.View(got) {
+			if strings.HasSuffix(p.Name, "qkv.bias") && i%3 == 1 {
+				continue
+			}
+			a, b := float64(v)-float64(p.View(initial)[i]), want[i]-begin[i]
+			diff += (a - b) * (a - b)
+			size += b * b
+		}
+		if !(math.Sqrt(diff) <= 0.01*math.Sqrt(size)) {
+			t.Errorf("%s%s: update differs by %.3g of its RMS, want at most 0.01", prefix, p.Name, math.Sqrt(diff/size))
+		}
+	}
+}
