@@ -76,6 +76,13 @@ func TestImageFolderFaults(t *testing.T) {
 	}
 }
 
+func TestOpenAloneFindsTransparency(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 4, 4)) // all clear
+	dir := tree(t, map[string][]byte{"a.png": colourPNG(t, 4, 4, 0), "b.png": encodePNG(t, img)})
+	_, err := Open(dir, Options{})
+	wantError(t, err, "data: open "+dir, "b.png", "transparent")
+}
+
 func TestHugeImageFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "a.png", greyPNG(t, 4, 4, 0))

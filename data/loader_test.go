@@ -132,6 +132,9 @@ func TestFlipsAreFair(t *testing.T) {
 }
 
 func TestLoaderErrorIsFinal(t *testing.T) {
+	// A loader that waits for a batch that never comes must fail, not hang.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	for _, o := range []LoaderOptions{
 		{Batch: 4}, {Batch: 4, Workers: 3}, {Batch: 4, Prefetch: 2}, {Batch: 4, Prefetch: 2, Workers: 2},
 	} {
@@ -144,7 +147,7 @@ func TestLoaderErrorIsFinal(t *testing.T) {
 			t.Fatal(err)
 		}
 		for k := range 5 {
-			b, err := l.Next(context.Background())
+			b, err := l.Next(ctx)
 			if k < 2 && (err != nil || b.Start != int64(4*k)) {
 				t.Fatalf("%+v: batch %d: %v", o, k, err)
 			}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every package and every test compiles and vets for the other systems.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CGO_ENABLED=0
+
+for target in linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do
+	export GOOS=${target%/*} GOARCH=${target#*/}
+	go build ./...
+	go vet ./...
+	echo "$target compiles, tests included"
+done

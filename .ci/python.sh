@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# The official safetensors package for Python reads what checkpoints writes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r .ci/requirements.txt
+EDM_PYTHON=$venv/bin/python CGO_ENABLED=0 go test -count=1 -v -run '^TestOthersCanRead$' ./checkpoints

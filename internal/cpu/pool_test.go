@@ -1,0 +1,126 @@
+package cpu
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestParallelRunsEveryChunkOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 3, 8} {
+		p := NewPool(threads)
+		for round := range 300 {
+			n := round % 37
+			seen := make([]atomic.Int32, n)
+			p.Parallel(n, func(chunk, worker int) {
+				if worker < 0 || worker >= p.Threads() {
+					t.Errorf("worker %d of %d", worker, p.Threads())
+				}
+				seen[chunk].Add(1)
+			})
+			for i := range seen {
+				if c := seen[i].Load(); c != 1 {
+					t.Fatalf("%d threads: chunk %d of %d ran %d times", threads, i, n, c)
+				}
+			}
+			if round%100 == 99 {
+				time.Sleep(time.Millisecond) // let the workers park
+			}
+		}
+		p.Close()
+		p.Close()
+	}
+}
+
+func TestParallelGivesWorkersScratchOfTheirOwn(t *testing.T) {
+	p := NewPool(4)
+	defer p.Close()
+	busy := make([]atomic.Bool, p.Threads())
+	p.Parallel(400, func(_, worker int) {
+		if !busy[worker].CompareAndSwap(false, true) {
+			t.Errorf("worker %d runs two chunks at a time", worker)
+		}
+		runtime.Gosched()
+		busy[worker].Store(false)
+	})
+}
+
+func TestParallelFromManyGoroutines(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	var total atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 50 {
+				p.Parallel(9, func(int, int) { total.Add(1) })
+			}
+		})
+	}
+	wg.Wait()
+	if total.Load() != 4*50*9 {
+		t.Errorf("%d chunks ran, want %d", total.Load(), 4*50*9)
+	}
+}
+
+func TestParallelRaisesPanicsAndGoesOn(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		p := NewPool(threads)
+		for chunk := range 20 {
+			func() {
+				defer func() {
+					if v := recover(); v != "chunk failed" {
+						t.Errorf("recovered %v, want the panic of the chunk", v)
+					}
+				}()
+				p.Parallel(20, func(c, _ int) {
+					if c == chunk {
+						panic("chunk failed")
+					}
+				})
+				t.Error("Parallel returned after a panic")
+			}()
+		}
+		var ran []int
+		var mu sync.Mutex
+		p.Parallel(5, func(c, _ int) { mu.Lock(); ran = append(ran, c); mu.Unlock() })
+		slices.Sort(ran)
+		if !slices.Equal(ran, []int{0, 1, 2, 3, 4}) {
+			t.Errorf("after a panic chunks %v ran", ran)
+		}
+		p.Close()
+	}
+}
+
+func TestParallelAllocatesNothing(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	f := func(int, int) {}
+	if n := testing.AllocsPerRun(50, func() { p.Parallel(10, f) }); n != 0 {
+		t.Errorf("%v allocations a call, want 0", n)
+	}
+}
+
+func TestCloseStopsTheWorkers(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 20 {
+		p := NewPool(5)
+		p.Parallel(3, func(int, int) {})
+		p.Close()
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
+	}
+}
+
+func BenchmarkParallel(b *testing.B) {
+	p := NewPool(0)
+	defer p.Close()
+	f := func(int, int) {}
+	for b.Loop() {
+		p.Parallel(2, f)
+	}
+}

@@ -1,0 +1,287 @@
+package engine_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"edm/internal/cpu"
+	"edm/internal/engine"
+	"edm/internal/op"
+	"edm/internal/rng"
+	"edm/unet"
+)
+
+// tiny is a whole training graph: a small UNet with every block it can have,
+// the squared error, and the gradient by every parameter.
+type tiny struct {
+	inputs  gorgonia.Nodes
+	outputs gorgonia.Nodes
+}
+
+func newTiny(t testing.TB, dtype tensor.Dtype) *tiny {
+	t.Helper()
+	c := unet.DefaultConfig()
+	c.ImgResolution, c.InChannels, c.OutChannels, c.LabelDim, c.AugmentDim = 8, 3, 3, 4, 2
+	c.ModelChannels, c.ChannelMult, c.NumBlocks, c.AttnResolutions, c.Dropout = 16, []int{1, 2}, 1, []int{4}, 0.2
+	g := gorgonia.NewGraph()
+	n := &tiny{}
+	const batch = 2
+	input := func(name string, dtype tensor.Dtype, shape ...int) *gorgonia.Node {
+		x := gorgonia.NewTensor(g, dtype, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+		n.inputs = append(n.inputs, x)
+		return x
+	}
+	in := unet.Inputs{
+		X: input("x", dtype, batch, 3, 8, 8), NoiseLabels: input("noise", dtype, batch),
+		ClassLabels: input("class", dtype, batch, 4), AugmentLabels: input("augment", dtype, batch, 2),
+		Dropout: &unet.Dropout{
+			P: input("p", dtype, 1), Key: input("key", tensor.Int64, 1), Counter: input("counter", tensor.Int64, batch),
+		},
+	}
+	f, params, err := c.Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss, err := op.Apply(op.SquaredError{}, f, input("y", dtype, batch, 3, 8, 8), input("weight", dtype, batch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrt := gorgonia.Nodes{in.X}
+	for _, p := range params {
+		wrt = append(wrt, p.Node)
+		n.inputs = append(n.inputs, p.Node)
+	}
+	grads, err := gorgonia.Backpropagate(gorgonia.Nodes{loss}, gorgonia.Nodes{input("cotangent", dtype, batch)}, wrt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.outputs = append(gorgonia.Nodes{f, loss}, grads...)
+	for i, x := range n.inputs {
+		fill(t, x, uint64(i))
+	}
+	return n
+}
+
+// fill gives an input node a value as gorgonia.Let does.
+func fill(t testing.TB, n *gorgonia.Node, index uint64) {
+	t.Helper()
+	size := n.Shape().TotalSize()
+	var backing any
+	switch n.Dtype() {
+	case tensor.Int64:
+		b := make([]int64, size)
+		for i := range b {
+			b[i] = int64(1000 + i)
+		}
+		backing = b
+	case tensor.Float64:
+		b := make([]float64, size)
+		rng.FillNormal(b, 3, rng.Init, index)
+		scale(b, n.Name())
+		backing = b
+	default:
+		b := make([]float32, size)
+		rng.FillNormal(b, 3, rng.Init, index)
+		scale(b, n.Name())
+		backing = b
+	}
+	if err := gorgonia.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(backing))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func scale[T float32 | float64](b []T, name string) {
+	for i := range b {
+		switch {
+		case name == "p":
+			b[i] = 0.2
+		case strings.HasPrefix(name, "param."):
+			b[i] *= 0.2
+		}
+	}
+}
+
+// run compiles and runs the outputs and returns copies of their values.
+func (n *tiny) run(t testing.TB, b engine.Backend) [][]float64 {
+	t.Helper()
+	p, err := engine.Compile(b, n.outputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.NewMachine(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	var out [][]float64
+	for _, x := range n.outputs {
+		v, err := m.Value(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, widen(t, v.Data()))
+	}
+	return out
+}
+
+func widen(t testing.TB, data any) []float64 {
+	t.Helper()
+	switch d := data.(type) {
+	case []float64:
+		return slices.Clone(d)
+	case []float32:
+		out := make([]float64, len(d))
+		for i, v := range d {
+			out[i] = float64(v)
+		}
+		return out
+	}
+	t.Fatalf("values of type %T", data)
+	return nil
+}
+
+// tape runs the same outputs on Gorgonia's own machine.
+func (n *tiny) tape(t *testing.T) [][]float64 {
+	t.Helper()
+	values := make([]gorgonia.Value, len(n.outputs))
+	for i, x := range n.outputs {
+		gorgonia.Read(x, &values[i])
+	}
+	vm := gorgonia.NewTapeMachine(n.outputs[0].Graph())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	var out [][]float64
+	for _, v := range values {
+		out = append(out, widen(t, v.Data()))
+	}
+	return out
+}
+
+func rms(x []float64) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += v * v
+	}
+	return math.Sqrt(sum / float64(len(x)))
+}
+
+// The executor and Gorgonia's TapeMachine give the same numbers: the same bits
+// with the portable kernels, 1e-5 of each tensor's RMS with the fast ones.
+func TestEqualsTapeMachine(t *testing.T) {
+	fast := cpu.New(2)
+	defer fast.Close()
+	for _, dtype := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		n := newTiny(t, dtype)
+		portable, quick := n.run(t, engine.Portable{}), n.run(t, fast)
+		tape := n.tape(t)
+		floor := 0.0 // gradients that are zero but for rounding compare with the others
+		for i := range tape {
+			floor = max(floor, 1e-4*rms(tape[i]))
+		}
+		for i, x := range n.outputs {
+			if !slices.Equal(portable[i], tape[i]) {
+				t.Errorf("%v: output %d (%v) differs from TapeMachine's bits", dtype, i, x)
+			}
+			diff := make([]float64, len(tape[i]))
+			for k := range diff {
+				diff[k] = quick[i][k] - tape[i][k]
+			}
+			if e := rms(diff); !(e <= 1e-5*max(rms(tape[i]), floor)) {
+				t.Errorf("%v: output %d (%v): fast kernels differ by %.2e of the RMS %.2e", dtype, i, x, e, rms(tape[i]))
+			}
+			if rms(tape[i]) == 0 {
+				t.Errorf("%v: output %d (%v) is all zero: nothing was compared", dtype, i, x)
+			}
+		}
+	}
+}
+
+// The same bits come from any number of threads, and from run to run in one
+// arena full of the last run's leftovers.
+func TestDeterministic(t *testing.T) {
+	n := newTiny(t, tensor.Float32)
+	var want [][]float64
+	for _, threads := range []int{1, 2, 5} {
+		b := cpu.New(threads)
+		for range 2 {
+			got := n.run(t, b)
+			if want == nil {
+				want = got
+			}
+			for i := range want {
+				if !slices.Equal(got[i], want[i]) {
+					t.Errorf("%d threads: output %d differs", threads, i)
+				}
+			}
+		}
+		b.Close()
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	b := cpu.New(2)
+	defer b.Close()
+	n := newTiny(t, tensor.Float32)
+	p, err := engine.Compile(b, n.outputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.NewMachine(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range n.inputs {
+		if !m.Uses(x) {
+			continue
+		}
+		v := x.Value().Data()
+		buf := engine.Buffer{}
+		switch d := v.(type) {
+		case []float32:
+			buf.F32 = d
+		case []int64:
+			buf.I64 = d
+		}
+		if err := m.Bind(x, buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func() {
+		if err := m.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run()
+	if allocs := testing.AllocsPerRun(5, run); allocs != 0 {
+		t.Errorf("%v allocations a run, want 0", allocs)
+	}
+}
+
+// Gorgonia's name for the sums that Backpropagate inserts is part of our
+// compiler; a new version that renames it must not pass unseen.
+func TestGradientSumsAreKnown(t *testing.T) {
+	n := newTiny(t, tensor.Float32)
+	p, err := engine.Compile(engine.Portable{}, n.outputs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := 0
+	for _, s := range p.Steps {
+		if _, ok := s.Spec.(op.Add); ok {
+			sums++
+		}
+	}
+	forward := 2 // embedding: class and augmentation labels
+	if sums <= forward {
+		t.Errorf("%d additions in the program: the gradient sums are missing", sums)
+	}
+}
