@@ -10,6 +10,10 @@ command -v qemu-aarch64-static >/dev/null || packages+=(qemu-user-static)
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
 
 if [ ${#packages[@]} -gt 0 ]; then
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "missing: run as root, or install first: ${packages[*]}"
+		exit 1
+	fi
 	echo "installing ${packages[*]}"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq

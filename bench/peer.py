@@ -121,7 +121,7 @@ class Comparison:
 
     def torch(self, network, batch, variant, *more):
         script = os.path.join(HERE, "torchside.py")
-        return [self.a.python, script, "--network", network, "--batch", batch, "--threads", str(self.a.threads),
+        return [self.a.python, "-B", script, "--network", network, "--batch", batch, "--threads", str(self.a.threads),
                 "--variant", variant, *more]
 
     def snapshot(self, network):
@@ -178,9 +178,11 @@ class Comparison:
     def figures(self, side, timings, gflop):
         rates = [t["images"] / t["seconds"] for t in timings]
         rate = statistics.median(rates)
-        busy = [t["cpu"] / t["seconds"] for t in timings if t["cpu"] is not None]
+        used = [t for t in timings if t["cpu"]]
+        busy = [t["cpu"] / t["seconds"] for t in used]
+        work = [t["images"] / t["cpu"] for t in used]
         return {
-            "img_per_s": rate, "img_per_s_rounds": rates, "gflops": rate * gflop, "peak_rss_mb": side.peak_mb(),
+            "img_per_cpu_s": statistics.median(work) if work else None, "img_per_s": rate, "img_per_s_rounds": rates, "gflops": rate * gflop, "peak_rss_mb": side.peak_mb(),
             "busy_threads": statistics.median(busy) if busy else None,
         }
 

@@ -136,7 +136,7 @@ func TestLoaderErrorIsFinal(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for _, o := range []LoaderOptions{
-		{Batch: 4}, {Batch: 4, Workers: 3}, {Batch: 4, Prefetch: 2}, {Batch: 4, Prefetch: 2, Workers: 2},
+		{Batch: 4, Prefetch: 2}, {Batch: 4, Prefetch: 2, Workers: 2}, {Batch: 4}, {Batch: 4, Workers: 3},
 	} {
 		ds := smallGrid(20)
 		order := make([]int32, 20)

@@ -78,6 +78,14 @@ func FromSnapshot(f *safetensors.File, d *Device) (*Model, []float32, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// Before the weights are allocated: a small file may describe a huge network.
+	var elements int
+	for _, t := range f.Tensors {
+		elements += t.Len()
+	}
+	if elements != m.layout.Count {
+		return nil, nil, fmt.Errorf("model: the file holds %d parameters, its configuration has %d", elements, m.layout.Count)
+	}
 	weights := make([]float32, m.layout.Size)
 	if err := m.layout.SetTensors(weights, f.Tensors); err != nil {
 		return nil, nil, err

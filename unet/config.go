@@ -69,12 +69,16 @@ func (c Config) Validate() error {
 	fault(c.EmbeddingType != "positional", "embedding_type %q, want positional", c.EmbeddingType)
 	fault(c.EncoderType != "standard", "encoder_type %q, want standard", c.EncoderType)
 	fault(c.DecoderType != "standard", "decoder_type %q, want standard", c.DecoderType)
-	for name, v := range map[string]int{
-		"img_resolution": c.ImgResolution, "in_channels": c.InChannels, "out_channels": c.OutChannels,
-		"model_channels": c.ModelChannels, "channel_mult_emb": c.ChannelMultEmb, "channel_mult_noise": c.ChannelMultNoise,
-		"num_blocks": c.NumBlocks,
+	// The limits keep a hostile file from asking for a graph that never ends.
+	for _, f := range []struct {
+		name   string
+		v, top int
+	}{
+		{"img_resolution", c.ImgResolution, 1 << 14}, {"in_channels", c.InChannels, 1 << 10}, {"out_channels", c.OutChannels, 1 << 10},
+		{"model_channels", c.ModelChannels, 1 << 14}, {"channel_mult_emb", c.ChannelMultEmb, 64}, {"channel_mult_noise", c.ChannelMultNoise, 64},
+		{"num_blocks", c.NumBlocks, 64},
 	} {
-		fault(v < 1 || v > 1<<16, "%s is %d, want 1 to 65536", name, v)
+		fault(f.v < 1 || f.v > f.top, "%s is %d, want 1 to %d", f.name, f.v, f.top)
 	}
 	fault(c.ModelChannels%2 != 0, "model_channels is %d, want an even number", c.ModelChannels)
 	fault(c.LabelDim < 0 || c.LabelDim > 1<<16, "label_dim is %d, want 0 to 65536", c.LabelDim)
@@ -83,7 +87,7 @@ func (c Config) Validate() error {
 	fault(!probability(c.LabelDropout), "label_dropout is %v, want 0 <= p < 1", c.LabelDropout)
 	fault(len(c.ChannelMult) == 0 || len(c.ChannelMult) > 10, "channel_mult has %d levels, want 1 to 10", len(c.ChannelMult))
 	for _, m := range c.ChannelMult {
-		fault(m < 1 || m > 1024, "channel_mult holds %d, want 1 to 1024", m)
+		fault(m < 1 || m > 64, "channel_mult holds %d, want 1 to 64", m)
 	}
 	_, err := op.NewFilter(c.ResampleFilter...)
 	fault(err != nil, "resample_filter: %v", err)

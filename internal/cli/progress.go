@@ -22,7 +22,11 @@ type Progress struct {
 	initial int64
 	total   int64
 	began   time.Time
+	drawn   time.Time // when the bar was last drawn
 }
+
+// redraw is the time between two drawings of a bar.
+const redraw = 100 * time.Millisecond
 
 // NewProgress starts the progress of work at initial out of total, counted in a
 // unit such as "img".
@@ -37,10 +41,9 @@ func NewProgress(w io.Writer, unit string, initial, total int64) *Progress {
 func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetWidth(24),
+		progressbar.OptionSetWidth(16),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetPredictTime(false), // ours counts what a resumed run had done
-		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionClearOnFinish(),
 	)
@@ -53,15 +56,20 @@ func IsTerminal(w io.Writer) bool {
 }
 
 // Shown reports whether there is a bar.
-func (p *Progress) Shown() bool { return p.bar != nil }
+func (p *Progress) Shown() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bar != nil
+}
 
 // Set moves the bar to n, with a short note behind it.
 func (p *Progress) Set(n int64, note string) {
-	if p.bar == nil {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.bar == nil || time.Since(p.drawn) < redraw {
+		return
+	}
+	p.drawn = time.Now()
 	p.bar.Describe(status(n-p.initial, p.total-n, time.Since(p.began), p.unit, note))
 	// The bar's only faults are those of a terminal that went away.
 	_ = p.bar.Set64(min(n, p.total))

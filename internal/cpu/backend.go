@@ -19,6 +19,7 @@ type Options struct {
 type Backend struct {
 	pool *Pool
 	k    *kernels
+	flat optimiser
 }
 
 var _ engine.Backend = (*Backend)(nil)
@@ -37,7 +38,9 @@ func NewBackend(o Options) *Backend {
 }
 
 func newBackend(k *kernels, threads int) *Backend {
-	return &Backend{pool: NewPool(threads), k: k}
+	b := &Backend{pool: NewPool(threads), k: k}
+	b.flat.init(k)
+	return b
 }
 
 // Name identifies the set of kernels: equal names mean equal bits. AVX2 and
@@ -128,7 +131,7 @@ func (b *Backend) pointwise(c engine.Call) engine.Kernel {
 	case op.Narrow:
 		return newNarrow(b, s, c)
 	case op.Dropout:
-		return newPerImage(b, c, true, false, false, true)
+		return newDropout(b, s, c)
 	case op.GNStats:
 		return newGNStats(b, s, c)
 	case op.GNApply:
@@ -141,12 +144,12 @@ func (b *Backend) pointwise(c engine.Call) engine.Kernel {
 		if box(s.Filter) {
 			return newUp(b, s, c)
 		}
-		return newPerImage(b, c, true)
+		return newFilteredUp(b, s, c)
 	case op.Down:
 		if box(s.Filter) {
 			return newDown(b, s, c)
 		}
-		return newPerImage(b, c, true)
+		return newFilteredDown(b, s, c)
 	}
 	return nil
 }

@@ -46,24 +46,50 @@ func TestConv(t *testing.T) {
 	})
 }
 
+// BenchmarkTile is the micro-kernel with everything in the L1 cache: what the
+// convolutions are measured against.
+func BenchmarkTile(b *testing.B) {
+	for _, k := range implementations() {
+		for vectors := 1; vectors <= maxVectors; vectors++ {
+			cols, depth := vectors*k.lanes, 256
+			b.Run(fmt.Sprintf("%s/%dx%d", k.name, k.rows, cols), func(b *testing.B) {
+				x, y, z := normal(1, k.rows*depth), normal(2, cols*depth), make([]float32, k.rows*cols)
+				off := consecutive(depth, cols)
+				for b.Loop() {
+					k.gemm[vectors](x, y, off, z, cols, 1, 0, 0)
+				}
+				reportRate(b, 2*k.rows*cols*depth)
+			})
+		}
+	}
+}
+
+// BenchmarkConv measures layers of the presets on one thread.
 func BenchmarkConv(b *testing.B) {
-	for _, k := range implementations()[:2] {
-		for _, s := range [][3]int{{32, 32, 16}, {64, 32, 16}, {128, 16, 16}, {128, 8, 16}, {256, 16, 4}} {
-			ch, hw, n := s[0], s[1], s[2]
-			for _, p := range convProblems(b, n, ch, ch, hw, hw, 3, true) {
-				b.Run(fmt.Sprintf("%s/%T/%dch-%dpx-n%d", k.name, p.Spec, ch, hw, n), func(b *testing.B) {
-					be := newBackend(k, 0)
-					defer be.Close()
-					k, a := p.prepare(b, be)
-					k.Run(a)
-					for b.Loop() {
-						k.Run(a)
-					}
-					flop := 18 * float64(n*ch*ch*hw*hw)
-					b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-					b.ReportMetric(0, "ns/op")
+	for _, k := range implementations() {
+		for _, s := range [][4]int{{3, 32, 32, 16}, {3, 64, 32, 16}, {3, 128, 16, 16}, {3, 128, 8, 16}, {3, 256, 16, 4}, {1, 64, 32, 16}, {1, 128, 16, 16}} {
+			kernel, ch, hw, n := s[0], s[1], s[2], s[3]
+			for _, p := range convProblems(b, n, ch, ch, hw, hw, kernel, true) {
+				b.Run(fmt.Sprintf("%s/%T/%dx%d-%dch-%dpx-n%d", k.name, p.Spec, kernel, kernel, ch, hw, n), func(b *testing.B) {
+					benchmark(b, k, p, 2*kernel*kernel*n*ch*ch*hw*hw)
 				})
 			}
 		}
 	}
+}
+
+// benchmark times one operation on one thread.
+func benchmark(b *testing.B, set *kernels, p problem, flop int) {
+	backend := newBackend(set, 1)
+	defer backend.Close()
+	k, a := p.prepare(b, backend)
+	k.Run(a) // the first run touches the memory
+	for b.Loop() {
+		k.Run(a)
+	}
+	reportRate(b, flop)
+}
+
+func reportRate(b *testing.B, flop int) {
+	b.ReportMetric(float64(flop)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }

@@ -2,8 +2,8 @@ package cpu
 
 // Sizes that the blocking of the gradient by weights aims at.
 const (
-	blockPixels = 256     // pixels that a sum takes at a time: a tile's B in L1
-	waveFloats  = 2 << 20 // packed input and gradient at a time
+	blockPixels = 256       // pixels that a sum takes at a time: a tile's B in L1
+	waveFloats  = 256 << 10 // packed input and gradient at a time
 )
 
 // convWeights computes the gradient of a convolution by its weights,

@@ -42,7 +42,6 @@ type kernels struct {
 	dot        func(x, y []float32) float32
 	sumDev     func(x []float32, mean float32) float32 // of (x-mean)**2
 	sumSquares func(x []float32) float64
-	nonFinite  func(x []float32) bool
 
 	// normSums and normGrad work on one channel of a group normalisation, with
 	// h = g (or g*silu'(a*x+b) for the SiLU forms): the sums of h and h*(r*x+s),
@@ -54,6 +53,12 @@ type kernels struct {
 	// elements: the maximum, and the sum of e**(a*(x-shift[column])).
 	colMax    func(dst, x []float32, rows, stride int)
 	colExpSum func(dst, x, shift []float32, rows, stride int, a float32)
+
+	// dropout sets dst to x*keep where the element's random word is at least
+	// limit, else to zero. The words are those of Philox4x32-10 blocks with
+	// counters (block, index0, index1, stream), four elements a block; the length
+	// is a multiple of 32.
+	dropout func(dst, x []float32, block, index0, index1, stream, key0, key1, limit uint32, keep float32)
 
 	// adam advances p with G = scale*g: m = b1*m + c1*G, v = b2*v + c2*G*G,
 	// p -= step*m/(root*sqrt(v) + eps), ema = p + beta*(ema-p).

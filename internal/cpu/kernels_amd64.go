@@ -58,9 +58,6 @@ func dotAVX2(x []float32, y []float32) (sum float32)
 // sumSquaresAVX2 returns the sum of x*x in float64.
 func sumSquaresAVX2(x []float32) (sum float64)
 
-// nonFiniteAVX2 reports whether x holds an infinity or NaN.
-func nonFiniteAVX2(x []float32) (found bool)
-
 // sumDevAVX2 returns the sum of (x-mean)**2.
 func sumDevAVX2(x []float32, mean float32) (sum float32)
 
@@ -90,3 +87,6 @@ func interleave4AVX2(dst []float32, src []float32, stride int, n int, dstStride 
 
 // interleave8AVX2 sets dst[i*dstStride+r] = src[r*stride+i] for r < 8 and i < n, n a multiple of 4.
 func interleave8AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
+
+// dropoutAVX2 keeps x*keep where the random word is at least limit; see kernels.dropout.
+func dropoutAVX2(dst []float32, x []float32, block uint32, index0 uint32, index1 uint32, stream uint32, key0 uint32, key1 uint32, limit uint32, keep float32)

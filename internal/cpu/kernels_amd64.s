@@ -2369,82 +2369,6 @@ end:
 	VZEROUPPER
 	RET
 
-// func nonFiniteAVX2(x []float32) (found bool)
-// Requires: AVX, AVX2
-TEXT ·nonFiniteAVX2(SB), NOSPLIT, $0-25
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS infinity<>+0(SB), Y1
-	MOVQ    x_base+0(FP), CX
-	MOVQ    x_len+8(FP), DX
-	XORQ    AX, AX
-	SUBQ    $0x20, DX
-	JL      few
-
-loop:
-	VMOVUPS  (CX)(AX*4), Y2
-	VPAND    Y1, Y2, Y2
-	VPCMPEQD Y1, Y2, Y2
-	VPOR     Y2, Y0, Y0
-	VMOVUPS  32(CX)(AX*4), Y2
-	VPAND    Y1, Y2, Y2
-	VPCMPEQD Y1, Y2, Y2
-	VPOR     Y2, Y0, Y0
-	VMOVUPS  64(CX)(AX*4), Y2
-	VPAND    Y1, Y2, Y2
-	VPCMPEQD Y1, Y2, Y2
-	VPOR     Y2, Y0, Y0
-	VMOVUPS  96(CX)(AX*4), Y2
-	VPAND    Y1, Y2, Y2
-	VPCMPEQD Y1, Y2, Y2
-	VPOR     Y2, Y0, Y0
-	ADDQ     $0x20, AX
-	SUBQ     $0x20, DX
-	JGE      loop
-
-few:
-	ADDQ $0x20, DX
-	SUBQ $0x08, DX
-	JL   tail
-
-single:
-	VMOVUPS  (CX)(AX*4), Y2
-	VPAND    Y1, Y2, Y2
-	VPCMPEQD Y1, Y2, Y2
-	VPOR     Y2, Y0, Y0
-	ADDQ     $0x08, AX
-	SUBQ     $0x08, DX
-	JGE      single
-
-tail:
-	ADDQ       $0x08, DX
-	JE         end
-	LEAQ       tailMask<>+0(SB), BX
-	MOVQ       $0x00000008, SI
-	SUBQ       DX, SI
-	VMOVUPS    (BX)(SI*4), Y2
-	VMASKMOVPS (CX)(AX*4), Y2, Y2
-	VPAND      Y1, Y2, Y2
-	VPCMPEQD   Y1, Y2, Y2
-	VPOR       Y2, Y0, Y0
-
-end:
-	VMOVMSKPS Y0, AX
-	TESTL     AX, AX
-	SETNE     AL
-	MOVB      AL, found+24(FP)
-	VZEROUPPER
-	RET
-
-DATA infinity<>+0(SB)/4, $0x7f800000
-DATA infinity<>+4(SB)/4, $0x7f800000
-DATA infinity<>+8(SB)/4, $0x7f800000
-DATA infinity<>+12(SB)/4, $0x7f800000
-DATA infinity<>+16(SB)/4, $0x7f800000
-DATA infinity<>+20(SB)/4, $0x7f800000
-DATA infinity<>+24(SB)/4, $0x7f800000
-DATA infinity<>+28(SB)/4, $0x7f800000
-GLOBL infinity<>(SB), RODATA|NOPTR, $32
-
 // func sumDevAVX2(x []float32, mean float32) (sum float32)
 // Requires: AVX, FMA3, SSE
 TEXT ·sumDevAVX2(SB), NOSPLIT, $0-36
@@ -3311,3 +3235,344 @@ loop:
 end:
 	VZEROUPPER
 	RET
+
+// func dropoutAVX2(dst []float32, x []float32, block uint32, index0 uint32, index1 uint32, stream uint32, key0 uint32, key1 uint32, limit uint32, keep float32)
+// Requires: AVX, AVX2
+TEXT ·dropoutAVX2(SB), NOSPLIT, $0-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS block+48(FP), Y0
+	VPADDD       blockOrder<>+0(SB), Y0, Y0
+
+loop:
+	SUBQ         $0x20, DX
+	JL           end
+	VBROADCASTSS index0+52(FP), Y2
+	VBROADCASTSS index1+56(FP), Y3
+	VBROADCASTSS stream+60(FP), Y4
+	VMOVDQA      Y0, Y1
+	VBROADCASTSS key0+64(FP), Y5
+	VBROADCASTSS key1+68(FP), Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPADDD       philoxKey0<>+0(SB), Y5, Y5
+	VPADDD       philoxKey1<>+0(SB), Y6, Y6
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y7
+	VPSRLQ       $0x20, Y1, Y1
+	VPMULUDQ     philoxMul0<>+0(SB), Y1, Y1
+	VPSLLQ       $0x20, Y1, Y8
+	VPBLENDD     $0xaa, Y8, Y7, Y8
+	VPSRLQ       $0x20, Y7, Y7
+	VPBLENDD     $0xaa, Y1, Y7, Y7
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y1
+	VPSRLQ       $0x20, Y3, Y3
+	VPMULUDQ     philoxMul1<>+0(SB), Y3, Y3
+	VPSLLQ       $0x20, Y3, Y9
+	VPBLENDD     $0xaa, Y9, Y1, Y9
+	VPSRLQ       $0x20, Y1, Y1
+	VPBLENDD     $0xaa, Y3, Y1, Y1
+	VPXOR        Y2, Y1, Y1
+	VPXOR        Y5, Y1, Y1
+	VMOVDQA      Y9, Y2
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y6, Y7, Y3
+	VMOVDQA      Y8, Y4
+	VPUNPCKLDQ   Y2, Y1, Y5
+	VPUNPCKLDQ   Y4, Y3, Y6
+	VPUNPCKHDQ   Y2, Y1, Y1
+	VPUNPCKHDQ   Y4, Y3, Y2
+	VPUNPCKLQDQ  Y6, Y5, Y3
+	VPUNPCKHQDQ  Y6, Y5, Y4
+	VPUNPCKLQDQ  Y2, Y1, Y5
+	VPUNPCKHQDQ  Y2, Y1, Y1
+	VBROADCASTSS limit+72(FP), Y2
+	VPMAXUD      Y2, Y3, Y2
+	VPCMPEQD     Y3, Y2, Y2
+	VBROADCASTSS keep+76(FP), Y3
+	VMULPS       (CX), Y3, Y3
+	VPAND        Y2, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VBROADCASTSS limit+72(FP), Y2
+	VPMAXUD      Y2, Y4, Y2
+	VPCMPEQD     Y4, Y2, Y2
+	VBROADCASTSS keep+76(FP), Y3
+	VMULPS       32(CX), Y3, Y3
+	VPAND        Y2, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	VBROADCASTSS limit+72(FP), Y2
+	VPMAXUD      Y2, Y5, Y2
+	VPCMPEQD     Y5, Y2, Y2
+	VBROADCASTSS keep+76(FP), Y3
+	VMULPS       64(CX), Y3, Y3
+	VPAND        Y2, Y3, Y3
+	VMOVUPS      Y3, 64(AX)
+	VBROADCASTSS limit+72(FP), Y2
+	VPMAXUD      Y2, Y1, Y2
+	VPCMPEQD     Y1, Y2, Y2
+	VBROADCASTSS keep+76(FP), Y1
+	VMULPS       96(CX), Y1, Y1
+	VPAND        Y2, Y1, Y1
+	VMOVUPS      Y1, 96(AX)
+	VPADDD       eight<>+0(SB), Y0, Y0
+	ADDQ         $0x80, CX
+	ADDQ         $0x80, AX
+	JMP          loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA blockOrder<>+0(SB)/4, $0x00000000
+DATA blockOrder<>+4(SB)/4, $0x00000002
+DATA blockOrder<>+8(SB)/4, $0x00000004
+DATA blockOrder<>+12(SB)/4, $0x00000006
+DATA blockOrder<>+16(SB)/4, $0x00000001
+DATA blockOrder<>+20(SB)/4, $0x00000003
+DATA blockOrder<>+24(SB)/4, $0x00000005
+DATA blockOrder<>+28(SB)/4, $0x00000007
+GLOBL blockOrder<>(SB), RODATA|NOPTR, $32
+
+DATA philoxMul0<>+0(SB)/4, $0xd2511f53
+DATA philoxMul0<>+4(SB)/4, $0xd2511f53
+DATA philoxMul0<>+8(SB)/4, $0xd2511f53
+DATA philoxMul0<>+12(SB)/4, $0xd2511f53
+DATA philoxMul0<>+16(SB)/4, $0xd2511f53
+DATA philoxMul0<>+20(SB)/4, $0xd2511f53
+DATA philoxMul0<>+24(SB)/4, $0xd2511f53
+DATA philoxMul0<>+28(SB)/4, $0xd2511f53
+GLOBL philoxMul0<>(SB), RODATA|NOPTR, $32
+
+DATA philoxMul1<>+0(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+4(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+8(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+12(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+16(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+20(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+24(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+28(SB)/4, $0xcd9e8d57
+GLOBL philoxMul1<>(SB), RODATA|NOPTR, $32
+
+DATA philoxKey0<>+0(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+4(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+8(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+12(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+16(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+20(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+24(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+28(SB)/4, $0x9e3779b9
+GLOBL philoxKey0<>(SB), RODATA|NOPTR, $32
+
+DATA philoxKey1<>+0(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+4(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+8(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+12(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+16(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+20(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+24(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+28(SB)/4, $0xbb67ae85
+GLOBL philoxKey1<>(SB), RODATA|NOPTR, $32
+
+DATA eight<>+0(SB)/4, $0x00000008
+DATA eight<>+4(SB)/4, $0x00000008
+DATA eight<>+8(SB)/4, $0x00000008
+DATA eight<>+12(SB)/4, $0x00000008
+DATA eight<>+16(SB)/4, $0x00000008
+DATA eight<>+20(SB)/4, $0x00000008
+DATA eight<>+24(SB)/4, $0x00000008
+DATA eight<>+28(SB)/4, $0x00000008
+GLOBL eight<>(SB), RODATA|NOPTR, $32

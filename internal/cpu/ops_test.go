@@ -46,7 +46,7 @@ func opCases(t testing.TB, n, c, h, w int) []opCase {
 	add(true, op.SquaredErrorGrad{}, x, x, tensor.Shape{n}, tensor.Shape{n})
 	add(true, op.Concat{}, x, tensor.Shape{n, 3, h, w})
 	add(true, op.Narrow{From: 1, Len: c - 2}, x)
-	for _, f := range []op.Filter{filter(t, 1, 1), filter(t, 1, 3, 3, 1)} {
+	for _, f := range []op.Filter{filter(t, 1, 1), filter(t, 1, 2), filter(t, 1, 3, 3, 1), filter(t, 1, 0, 2, 3, 1, -1, 0, 1)} {
 		add(true, op.Up{Filter: f, Gain: 4}, x)
 		add(true, op.Down{Filter: f, Gain: 1}, tensor.Shape{n, c, 2 * h, 2 * w})
 	}
@@ -213,15 +213,16 @@ func TestRunAllocatesNothing(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	x := tensor.Shape{3, 4, 5, 7}
-	for _, p := range []float32{0, 0.3} {
-		d := newProblem(t, op.Dropout{Site: 2}, x, tensor.Shape{1}, tensor.Shape{1}, tensor.Shape{3})
-		d.in[1].F32[0] = p
-		d.in[2] = engine.Buffer{I64: []int64{11}}
-		d.in[3] = engine.Buffer{I64: []int64{5, 6, 70}}
-		eachBackend(t, func(t *testing.T, b *Backend) {
-			sameBits(t, "dropout", d.run(t, b), d.run(t, engine.Portable{}))
-		})
+	for _, x := range []tensor.Shape{{3, 4, 5, 7}, {2, 1, 1, 3}, {1, 17, 32, 31}} {
+		for _, p := range []float32{0, 0.3, 0.999, 1} {
+			d := newProblem(t, op.Dropout{Site: 2}, x, tensor.Shape{1}, tensor.Shape{1}, x[:1])
+			d.in[1].F32[0] = p
+			d.in[2] = engine.Buffer{I64: []int64{-5 << 35}}
+			d.in[3] = engine.Buffer{I64: []int64{5, 6, 7 << 40}[:x[0]]}
+			eachBackend(t, func(t *testing.T, b *Backend) {
+				sameBits(t, "dropout", d.run(t, b), d.run(t, engine.Portable{}))
+			})
+		}
 	}
 }
 
@@ -240,5 +241,25 @@ func TestFloat64FallsBackToTheDefinition(t *testing.T) {
 		if want := x / (1 + math.Exp(-x)); math.Abs(a.Out.F64[i]-want) > 1e-15 {
 			t.Errorf("silu(%v) = %v, want %v", x, a.Out.F64[i], want)
 		}
+	}
+}
+
+// BenchmarkOps measures the operations other than convolution on one thread,
+// for 64 channels of 32x32 pixels or, for attention, 128 of 16x16.
+func BenchmarkOps(b *testing.B) {
+	cases := normCases(b, 16, 64, 32, 32)
+	cases = append(cases, attentionCases(b, 16, 128, 16, 16)...)
+	for _, c := range cases {
+		b.Run(c.String(), func(b *testing.B) {
+			backend := newBackend(implementations()[0], 1)
+			defer backend.Close()
+			k, a := c.prepare(b, backend)
+			k.Run(a)
+			for b.Loop() {
+				k.Run(a)
+			}
+			perElement := b.Elapsed().Seconds() / float64(b.N) / float64(len(a.In[0].F32))
+			b.ReportMetric(perElement*1e9, "ns/element")
+		})
 	}
 }

@@ -119,9 +119,21 @@ func (k *kernels) copyPanels(dst, src []float32, m, n, stride, panelStride int) 
 	for p := 0; p*k.rows < m; p++ {
 		from, panel := src[p*k.rows:], dst[p*panelStride:]
 		valid := min(k.rows, m-p*k.rows)
+		if valid == 8 {
+			copyEights(panel, from, n, stride)
+			continue
+		}
 		for i := range n {
 			row := panel[i*k.rows : (i+1)*k.rows]
 			clear(row[copy(row, from[i*stride:i*stride+valid]):])
 		}
+	}
+}
+
+// copyEights copies n groups of 8 elements, stride elements apart, to adjacent
+// ones.
+func copyEights(dst, src []float32, n, stride int) {
+	for i := range n {
+		*(*[8]float32)(dst[8*i:]) = *(*[8]float32)(src[i*stride:])
 	}
 }

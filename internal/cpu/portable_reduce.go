@@ -1,7 +1,5 @@
 package cpu
 
-import "math"
-
 // Reductions keep a few independent sums: shorter dependency chains, and a
 // smaller rounding error than one long sum.
 
@@ -56,16 +54,6 @@ func sumSquaresGo(x []float32) float64 {
 		s += float64(v) * float64(v)
 	}
 	return s
-}
-
-func nonFiniteGo(x []float32) bool {
-	const inf = 0x7f800000
-	for _, v := range x {
-		if math.Float32bits(v)&inf == inf {
-			return true
-		}
-	}
-	return false
 }
 
 func normSumsGo(g, x []float32, _, _, r, s float32) (h, hx float32) {

@@ -12,11 +12,11 @@ func portable() *kernels {
 		siluGrad: siluGradGo, expAffine: expAffineGo, mul: mulGo, mulAdd: mulAddGo,
 		repeat: repeatGo, pairSum: pairSumGo,
 		sum: sumGo, dot: dotGo, sumDev: sumDevGo,
-		sumSquares: sumSquaresGo, nonFinite: nonFiniteGo,
-		normSums: normSumsGo, normSumsSiLU: normSumsSiLUGo,
+		sumSquares: sumSquaresGo,
+		normSums:   normSumsGo, normSumsSiLU: normSumsSiLUGo,
 		normGrad: normGradGo, normGradSiLU: normGradSiLUGo,
 		colMax: colMaxGo, colExpSum: colExpSumGo,
-		adam: adamGo,
+		dropout: dropoutGo, adam: adamGo,
 	}
 }
 

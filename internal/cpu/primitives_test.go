@@ -143,29 +143,6 @@ func TestReductions(t *testing.T) {
 	})
 }
 
-func TestNonFinite(t *testing.T) {
-	eachKernels(t, func(t *testing.T, k *kernels) {
-		for _, n := range lengths {
-			x := normal(3, n)
-			if k.nonFinite(x) {
-				t.Errorf("%d finite numbers: found a non-finite one", n)
-			}
-			for _, i := range []int{0, n / 2, n - 1} {
-				for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-					if i < 0 || i >= n {
-						continue
-					}
-					x := normal(3, n)
-					x[i] = float32(bad)
-					if !k.nonFinite(x) {
-						t.Errorf("%v at %d of %d not found", bad, i, n)
-					}
-				}
-			}
-		}
-	})
-}
-
 func TestColumns(t *testing.T) {
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		for _, rows := range []int{1, 2, 5, 33} {

@@ -29,10 +29,10 @@ func vectorised() *kernels {
 		siluGrad: siluGradAVX2, expAffine: expAffineAVX2, mul: mulAVX2, mulAdd: mulAddAVX2,
 		repeat: repeatAVX2, pairSum: pairSumAVX2,
 		sum: sumAVX2, dot: dotAVX2, sumDev: sumDevAVX2,
-		sumSquares: sumSquaresAVX2, nonFinite: nonFiniteAVX2,
-		normSums: normSumsAVX2, normSumsSiLU: normSumsSiLUAVX2,
+		sumSquares: sumSquaresAVX2,
+		normSums:   normSumsAVX2, normSumsSiLU: normSumsSiLUAVX2,
 		normGrad: normGradAVX2, normGradSiLU: normGradSiLUAVX2,
 		colMax: colMaxAVX2, colExpSum: colExpSumAVX2,
-		adam: adamAVX2,
+		dropout: dropoutAVX2, adam: adamAVX2,
 	}
 }

@@ -16,5 +16,6 @@ func main() {
 	softmaxKernels()
 	optimiserKernels()
 	packKernels()
+	dropoutKernel()
 	Generate()
 }

@@ -59,7 +59,6 @@ func reduceKernels() {
 	finish()
 
 	sumSquares()
-	nonFinite()
 }
 
 func sumSquares() {
@@ -84,26 +83,5 @@ func sumSquares() {
 	VUNPCKHPD(x.AsX(), x.AsX(), y.AsX())
 	VADDSD(y.AsX(), x.AsX(), x.AsX())
 	Store(x.AsX(), Return("sum"))
-	finish()
-}
-
-func nonFinite() {
-	TEXT("nonFiniteAVX2", NOSPLIT, "func(x []float32) (found bool)")
-	Doc("nonFiniteAVX2 reports whether x holds an infinity or NaN.")
-	p := partials(1)
-	inf := YMM()
-	VMOVUPS(bits("infinity", 0x7f800000), inf)
-	forEach([]string{"x"}, 4, func(l *loop, _ int) {
-		x := l.load("x")
-		VPAND(inf, x, x)
-		VPCMPEQD(inf, x, x)
-		VPOR(x, p[0], p[0])
-	})
-	m := GP32()
-	VMOVMSKPS(p[0], m)
-	TESTL(m, m)
-	found := GP8()
-	SETNE(found)
-	Store(found, Return("found"))
 	finish()
 }

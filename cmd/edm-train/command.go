@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"edm/data"
+	"edm/internal/cli"
+	"edm/model"
+	"edm/model/precond"
+	"edm/train"
+	"edm/unet"
+)
+
+const long = `edm-train trains a denoiser as in the EDM paper and writes to a folder of its own
+under --outdir: config.yaml, log.jsonl, snapshots that edm-sample reads, states
+to resume from, and preview images.
+
+Values come from the preset, then the file given with --config, then the dataset
+(image size, channels, classes), then the flags. The first SIGINT or SIGTERM
+finishes the step, saves and exits with status 0; the second exits at once.
+Time is counted in images: 1 kimg is 1,000 of them, 1 Mimg 1,000,000.
+
+Flags may be spelt with underscores for dashes. "edm-train completion --help"
+sets up completion for your shell.`
+
+const examples = `  edm-train                                       the demo preset on the built-in images
+  edm-train --preset small --data cifar-10-binary.tar.gz --cond --duration 2
+  edm-train --config runs/00000-demo-.../config.yaml --seed 1
+  edm-train --resume latest --duration 0.1`
+
+// verifyUpTo is the size up to which a dataset is read through before training,
+// so that a damaged image is found before hours of work; --dry-run does it for
+// any size.
+const verifyUpTo = 200_000
+
+// newCommand returns the command; each has flags of its own.
+func newCommand() *cobra.Command {
+	r := &request{outdir: "runs", preset: "demo", preview: 16}
+	cmd := &cobra.Command{
+		Use: "edm-train", Short: "Train a diffusion model", Long: long, Example: examples,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r.changed = cmd.Flags().Changed
+			return r.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cli.Prepare(cmd, spell)
+	r.bind(cmd)
+	return cmd
+}
+
+// request is what the command line asks for.
+type request struct {
+	settings   []setting
+	set        train.Config // the values of the flags in settings
+	preset     string
+	config     string // YAML file, or ""
+	resolution int    // 0: as stored
+	channels   int    // 0: as stored
+	outdir     string
+	desc       string
+	resume     string // run folder, state file, "latest", or ""
+	transfer   string // snapshot, run folder, or ""
+	force      bool
+	dryRun     bool
+	threads    int
+	preview    int // images of a preview; 0 for none
+
+	changed func(flag string) bool // whether a flag was given
+}
+
+// bind makes the flags set r.
+func (r *request) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&r.outdir, "outdir", r.outdir, "`folder` of runs")
+	f.StringVar(&r.preset, "preset", r.preset, "`name` of the defaults: demo (10 minutes on 2 cores), small, cifar10 (as published)")
+	f.StringVar(&r.config, "config", "", "YAML `file` of values, such as a run's config.yaml")
+	r.settings = settings()
+	for _, s := range r.settings {
+		s.bind(f, &r.set)
+	}
+	f.IntVar(&r.resolution, "resolution", 0, "crop and scale image files to so many `pixels` (default: as stored)")
+	f.IntVar(&r.channels, "channels", 0, "3 takes greyscale images as RGB `channels` (default: as stored)")
+	f.StringVar(&r.desc, "desc", "", "`text` for the end of the run folder's name")
+	f.StringVar(&r.resume, "resume", "", "continue a `run`: its folder, a state file in it, or latest for the newest under --outdir")
+	f.StringVar(&r.transfer, "transfer", "", "start from the weights of a snapshot `file`, or of a run folder's newest")
+	f.BoolVar(&r.force, "force", false, "resume in spite of changed options or data")
+	f.IntVar(&r.preview, "preview", r.preview, "`images` of the preview at each snapshot; 0 for none (default 16)")
+	f.Lookup("preview").DefValue = "0" // the usage says it: 0 is no default
+	f.IntVar(&r.threads, "threads", 0, "processor `threads` (default: all); changes no result")
+	f.BoolVar(&r.dryRun, "dry-run", false, "check everything, print the configuration, memory and time, and stop")
+	complete(cmd)
+}
+
+// complete registers the completion of values. It fails only for a flag that
+// is not there.
+func complete(cmd *cobra.Command) {
+	_ = cmd.MarkFlagDirname("outdir")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+	_ = cmd.RegisterFlagCompletionFunc("preset", cli.Choices(unet.PresetNames()))
+	_ = cmd.RegisterFlagCompletionFunc("precond", cli.Choices(precond.Names()))
+	_ = cmd.RegisterFlagCompletionFunc("arch", cli.Choices([]string{unet.DefaultConfig().Arch}))
+}
+
+// run does what the command line asks for.
+func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	if err := r.validate(); err != nil {
+		return cli.Usage(err)
+	}
+	c, ds, err := r.resolve()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, data.Close(ds)) }()
+	device, err := model.OpenCPU(r.threads)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, device.Close()) }()
+	if r.dryRun || ds.Len() <= verifyUpTo {
+		if err := data.Verify(ds); err != nil {
+			return fmt.Errorf("--data: %w", err)
+		}
+	}
+	if r.dryRun {
+		return r.report(stdout, c, ds, device)
+	}
+	return r.train(ctx, stdout, stderr, c, ds, device)
+}
+
+// validate returns every fault of what is not in the configuration, joined.
+func (r *request) validate() error {
+	var errs []error
+	for _, c := range []struct {
+		bad  bool
+		text string
+	}{
+		{r.outdir == "", "--outdir is empty, want a folder"},
+		{r.resolution < 0, fmt.Sprintf("--resolution is %d, want 0 (as stored) or more", r.resolution)},
+		{r.channels != 0 && r.channels != 1 && r.channels != 3, fmt.Sprintf("--channels is %d, want 1 or 3", r.channels)},
+		{r.preview < 0, fmt.Sprintf("--preview is %d, want 0 or more images", r.preview)},
+		{r.threads < 0, fmt.Sprintf("--threads is %d, want 0 or more", r.threads)},
+		{r.resume != "" && r.transfer != "", "--transfer starts a new run: leave out --resume"},
+		{r.resume != "" && r.desc != "", "--desc names a new run: leave out --resume"},
+		{r.changed("resume") && r.resume == "", "--resume is empty, want a run folder, a state file or latest"},
+	} {
+		if c.bad {
+			errs = append(errs, errors.New(c.text))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"edm/checkpoints"
+	"edm/data"
+	"edm/internal/cli"
+	"edm/model"
+	"edm/train"
+)
+
+// report is --dry-run: it prints the configuration and what the run would take.
+func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *model.Device) error {
+	text, err := c.YAML()
+	if err != nil {
+		return err
+	}
+	plan, err := train.Plan(c, device)
+	if err != nil {
+		return err
+	}
+	done, err := r.done()
+	if err != nil {
+		return err
+	}
+	left := max(c.TotalImages()-done, 0)
+	fmt.Fprintf(w, "%s\n", text)
+	fmt.Fprintf(w, "dataset     %s: %d images of %v, all readable\n", ds.Name(), ds.Len(), ds.Shape())
+	fmt.Fprintf(w, "parameters  %d\n", plan.Parameters)
+	fmt.Fprintf(w, "memory      %s: %s for a step of %d images, %s for weights, average, moments and gradients\n",
+		cli.Bytes(plan.ArenaBytes+plan.StateBytes), cli.Bytes(plan.ArenaBytes), c.Micro, cli.Bytes(plan.StateBytes))
+	fmt.Fprintf(w, "work        %.3g GFLOP an image, forward and backward\n", plan.FlopsPerImage/1e9)
+	fmt.Fprintf(w, "time        about %v for %d images at %s img/s on %s\n",
+		cli.Left(left, 1/plan.SecondsPerImage), left, cli.Rate(1/plan.SecondsPerImage), device.Name())
+	return nil
+}
+
+// done returns how many images the run to resume has seen, by its newest state.
+func (r *request) done() (int64, error) {
+	if r.resume == "" {
+		return 0, nil
+	}
+	states, err := checkpoints.List(r.resume, checkpoints.State)
+	if err != nil || len(states) == 0 {
+		return 0, err
+	}
+	return states[len(states)-1].NImg, nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"edm/checkpoints"
+	"edm/data"
+	"edm/internal/cli"
+	"edm/train"
+)
+
+// resolve returns the configuration that the command line asks for, valid, and
+// its dataset, open. With --resume it also puts the run's path into r.resume.
+func (r *request) resolve() (train.Config, data.Dataset, error) {
+	c, defaults, err := r.base()
+	if err != nil {
+		return c, nil, err
+	}
+	for _, s := range r.settings {
+		if r.changed(s.name) {
+			s.copy(&c, &r.set)
+		}
+	}
+	if r.changed("resolution") {
+		c.Resolution = r.resolution
+	}
+	if r.changed("channels") {
+		c.Channels = r.channels
+	}
+	ds, err := data.Open(c.Data, data.Options{
+		Resolution: c.Resolution, RGB: c.Channels == 3, CacheBytes: data.DefaultOptions().CacheBytes,
+	})
+	if err != nil {
+		return c, nil, fmt.Errorf("--data: %w", err)
+	}
+	if err := r.fit(&c, defaults, ds); err != nil {
+		return c, nil, errors.Join(cli.Usage(err), data.Close(ds))
+	}
+	return c, ds, nil
+}
+
+// base returns the configuration below the flags: the preset's or that of the
+// run to resume, under the file's. Image size and channels are 0 where nothing
+// but the data decides. defaults is the preset's own.
+func (r *request) base() (c, defaults train.Config, err error) {
+	if r.resume != "" {
+		return r.resumed()
+	}
+	if c, err = fromPreset(r.preset); err != nil {
+		return c, c, err
+	}
+	defaults = c
+	if r.config == "" {
+		return c, defaults, nil
+	}
+	if c, err = readConfig(r.config, defaults); err != nil {
+		return c, defaults, err
+	}
+	switch {
+	case r.changed("preset"):
+		c.Preset = r.preset
+	case c.Preset != defaults.Preset: // the file names another preset: start again from that
+		if defaults, err = fromPreset(c.Preset); err == nil {
+			c, err = readConfig(r.config, defaults)
+		}
+	}
+	return c, defaults, err
+}
+
+// fromPreset returns a preset with what the data decides left open.
+func fromPreset(name string) (train.Config, error) {
+	c, err := train.Preset(name)
+	if err != nil {
+		return c, cli.Usagef("--preset: %w", err)
+	}
+	c.Resolution, c.Channels, c.Classes = 0, 0, 0
+	return c, nil
+}
+
+// resumed returns the configuration of the run to resume, under the preset and
+// the file if they are given.
+func (r *request) resumed() (c, defaults train.Config, err error) {
+	if err := r.findRun(); err != nil {
+		return c, c, err
+	}
+	if c, err = train.LoadConfig(r.resume); err != nil {
+		return c, c, fmt.Errorf("--resume: %w", err)
+	}
+	if r.changed("preset") {
+		p, err := fromPreset(r.preset)
+		if err != nil {
+			return c, c, err
+		}
+		// What is chosen for the data or by the caller is no preset's.
+		p.Data, p.Cond, p.Seed, p.XFlip, p.Validation = c.Data, c.Cond, c.Seed, c.XFlip, c.Validation
+		p.Resolution, p.Channels, p.Classes = c.Resolution, c.Channels, c.Classes
+		c = p
+	}
+	if r.config != "" {
+		c, err = readConfig(r.config, c)
+	}
+	return c, c, err
+}
+
+// findRun turns --resume latest into the path of the newest run.
+func (r *request) findRun() error {
+	if r.resume != "latest" {
+		return nil
+	}
+	dir, err := checkpoints.LatestRun(r.outdir, checkpoints.State)
+	if errors.Is(err, checkpoints.ErrNone) {
+		return fmt.Errorf("--resume latest: %w: start a run without --resume, or name its --outdir", err)
+	}
+	r.resume = dir
+	return err
+}
+
+// readConfig reads a YAML file over base.
+func readConfig(path string, base train.Config) (train.Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err
+		}
+		return base, fmt.Errorf("--config: read %s: %w", path, err)
+	}
+	c, err := train.ParseConfig(text, base)
+	if err != nil {
+		return base, cli.Usagef("--config: %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// fit takes from the dataset what the data decides, and returns the faults of
+// the configuration that results. What was asked for explicitly must agree with
+// the data; a resumed run has all of it already.
+func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) error {
+	asked := *c
+	if r.resume == "" {
+		c.SetData(ds)
+		if r.changed("validation") || asked.Validation != defaults.Validation {
+			c.Validation = asked.Validation
+		}
+	}
+	var errs []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	shape := ds.Shape()
+	fault(asked.Channels != 0 && asked.Channels != shape.Channels,
+		"channels is %d, but the images of %s have %d: leave it out of flags and --config, or ask for 3", asked.Channels, ds.Name(), shape.Channels)
+	fault(c.Cond && ds.NumClasses() == 0, "--cond needs labels, and %s has none", ds.Name())
+	fault(c.Cond && asked.Classes != 0 && asked.Classes != ds.NumClasses(),
+		"classes is %d, but %s has %d", asked.Classes, ds.Name(), ds.NumClasses())
+	fault(c.Validation >= ds.Len(), "--validation holds out %d of the %d images of %s, want fewer", c.Validation, ds.Len(), ds.Name())
+	return errors.Join(append(errs, c.Validate())...)
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"edm/train"
+	"edm/unet"
+)
+
+// setting is one flag that sets one value of the configuration.
+type setting struct {
+	name string
+	bind func(f *pflag.FlagSet, c *train.Config)
+	copy func(dst, src *train.Config)
+}
+
+// value returns the setting of the field that at points to. The usage gets each
+// preset's default.
+func value[T any](bind func(*pflag.FlagSet, *T, string, T, string), name, usage string, at func(*train.Config) *T) setting {
+	return setting{
+		name: name,
+		bind: func(f *pflag.FlagSet, c *train.Config) {
+			zero := *new(T)
+			bind(f, at(c), name, zero, usage+defaults(func(c *train.Config) any { return *at(c) }))
+		},
+		copy: func(dst, src *train.Config) { *at(dst) = *at(src) },
+	}
+}
+
+// defaults describes the presets' values of a field, shortest run first.
+func defaults(get func(*train.Config) any) string {
+	var presets []train.Config
+	for _, name := range unet.PresetNames() {
+		if c, err := train.Preset(name); err == nil {
+			presets = append(presets, c)
+		}
+	}
+	slices.SortStableFunc(presets, func(a, b train.Config) int { return cmp.Compare(a.Duration, b.Duration) })
+	var each []string
+	same := true
+	for i := range presets {
+		same = same && reflect.DeepEqual(get(&presets[i]), get(&presets[0]))
+		each = append(each, presets[i].Preset+" "+words(get(&presets[i])))
+	}
+	switch first := get(&presets[0]); {
+	case !same:
+		return fmt.Sprintf(" (default: %s)", strings.Join(each, "; "))
+	case first == false:
+		return ""
+	default:
+		return fmt.Sprintf(" (default %s)", words(first))
+	}
+}
+
+// words returns a value as it is given on the command line.
+func words(v any) string {
+	if list, ok := v.([]int); ok {
+		return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
+	}
+	return fmt.Sprint(v)
+}
+
+// intList is a flag's list of numbers, such as 1,2,2. Unlike pflag's own it may
+// be empty.
+type intList []int
+
+func intListVar(f *pflag.FlagSet, p *[]int, name string, v []int, usage string) {
+	*p = v
+	f.Var((*intList)(p), name, usage)
+}
+
+// String returns the list as Set takes it.
+func (l *intList) String() string { return words([]int(*l)) }
+
+// Type returns the word that the help text has for the value.
+func (l *intList) Type() string { return "numbers" }
+
+// Set parses numbers with commas between them; nothing is the empty list.
+func (l *intList) Set(text string) error {
+	list := []int{}
+	for part := range strings.SplitSeq(text, ",") {
+		if text == "" {
+			break
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("%q is no number: want a list like 1,2,2, or nothing", part)
+		}
+		list = append(list, n)
+	}
+	*l = list
+	return nil
+}
+
+// settings returns the flags of the configuration in the order of the help
+// text.
+func settings() []setting {
+	type config = train.Config
+	number, count := (*pflag.FlagSet).Float64Var, (*pflag.FlagSet).IntVar
+	text, toggle, list := (*pflag.FlagSet).StringVar, (*pflag.FlagSet).BoolVar, intListVar
+	return []setting{
+		value(text, "data", "`path` of the dataset: IDX, CIFAR-10 (folder or .tar.gz), zip or folder of images; demo is built in", func(c *config) *string { return &c.Data }),
+		value(toggle, "cond", "class-conditional: train with the labels", func(c *config) *bool { return &c.Cond }),
+		value(number, "duration", "length of the run in `Mimg`; 0.002 is 2,000 images", func(c *config) *float64 { return &c.Duration }),
+		value(count, "batch", "`images` of a step", func(c *config) *int { return &c.Batch }),
+		value(count, "micro", "`images` of a pass over the network; divides --batch", func(c *config) *int { return &c.Micro }),
+		value((*pflag.FlagSet).Uint64Var, "seed", "`number` that decides every random draw", func(c *config) *uint64 { return &c.Seed }),
+		value(toggle, "xflip", "mirror half of the images", func(c *config) *bool { return &c.XFlip }),
+
+		value(text, "arch", "`name` of the network architecture", func(c *config) *string { return &c.Arch }),
+		value(count, "model-channels", "base `width` of the network (also --cbase)", func(c *config) *int { return &c.ModelChannels }),
+		value(list, "channel-mult", "`widths` of the levels, in units of it (also --cres)", func(c *config) *[]int { return &c.ChannelMult }),
+		value(count, "num-blocks", "residual `blocks` of a level", func(c *config) *int { return &c.NumBlocks }),
+		value(list, "attn-resolutions", "`resolutions` with attention, in pixels; '' for none", func(c *config) *[]int { return &c.AttnResolutions }),
+		value(number, "dropout", "dropout `probability`", func(c *config) *float64 { return &c.Dropout }),
+		value(number, "label-dropout", "`probability` of training an image without its label", func(c *config) *float64 { return &c.LabelDropout }),
+
+		value(text, "precond", "`name` of the preconditioning", func(c *config) *string { return &c.Precond }),
+		value(number, "sigma-data", "standard `deviation` of the data, in units of [-1, 1]", func(c *config) *float64 { return &c.SigmaData }),
+		value(number, "p-mean", "`mean` of ln sigma in training", func(c *config) *float64 { return &c.PMean }),
+		value(number, "p-std", "standard `deviation` of ln sigma in training", func(c *config) *float64 { return &c.PStd }),
+
+		value(number, "lr", "Adam learning `rate`", func(c *config) *float64 { return &c.LR }),
+		value(number, "lr-rampup", "`Mimg` over which the learning rate rises from 0", func(c *config) *float64 { return &c.LRRampup }),
+		value(number, "beta1", "Adam beta1, a `fraction`", func(c *config) *float64 { return &c.Beta1 }),
+		value(number, "beta2", "Adam beta2, a `fraction`", func(c *config) *float64 { return &c.Beta2 }),
+		value(number, "eps", "Adam epsilon, a `number`", func(c *config) *float64 { return &c.Eps }),
+		value(number, "clip-norm", "limit of the gradient's `norm`; 0 for none", func(c *config) *float64 { return &c.ClipNorm }),
+		value(number, "ema", "half-life of the weight average in `Mimg`", func(c *config) *float64 { return &c.EMA }),
+		value(number, "ema-rampup", "limit of that half-life as a `fraction` of the images so far; 0 for none", func(c *config) *float64 { return &c.EMARampup }),
+
+		value(count, "validation", "`images` held out for the validation loss; by default at most a twentieth of the data", func(c *config) *int { return &c.Validation }),
+		value(count, "tick", "`kimg` between log lines", func(c *config) *int { return &c.Tick }),
+		value(count, "snap", "`ticks` between snapshots; 0 for one at the end only", func(c *config) *int { return &c.Snap }),
+		value(count, "dump", "`ticks` between states; 0 for one at the end only", func(c *config) *int { return &c.Dump }),
+		value(count, "keep", "`states` kept", func(c *config) *int { return &c.Keep }),
+	}
+}
+
+// spell takes underscores for dashes, as config files have them, and the
+// published tool's short names.
+func spell(name string) string {
+	name = strings.ReplaceAll(name, "_", "-")
+	switch name {
+	case "cbase":
+		return "model-channels"
+	case "cres":
+		return "channel-mult"
+	}
+	return name
+}

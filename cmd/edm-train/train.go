@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"edm/checkpoints"
+	"edm/data"
+	"edm/model"
+	"edm/train"
+)
+
+// train runs or resumes the training and says how it ended and what to do next.
+func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.Config, ds data.Dataset, device *model.Device) error {
+	transfer, err := r.transferFrom(stderr)
+	if err != nil {
+		return err
+	}
+	show := &display{stdout: stdout, stderr: stderr, device: device.Name()}
+	defer show.close()
+	result, err := train.Run(ctx, c, train.Options{
+		OutDir: r.outdir, Desc: r.desc, Resume: r.resume, Force: r.force, Transfer: transfer,
+		Dataset: ds, Device: device,
+		Hooks: train.Hooks{
+			Start: show.start, Step: show.step, Tick: show.tick, Warn: show.warn,
+			Snapshot: (&preview{ctx: ctx, images: r.preview, batch: c.Micro, display: show}).snapshot,
+		},
+	})
+	show.close()
+	if err != nil {
+		return err
+	}
+	if !result.Done {
+		fmt.Fprintf(stdout, "stopped after %d images; continue with\n  edm-train --resume %s\n", result.NImg, result.Dir)
+		return nil
+	}
+	fmt.Fprintf(stdout, "finished after %d images", result.NImg)
+	if result.Snapshot != "" {
+		fmt.Fprintf(stdout, "; draw images with\n  edm-sample --network %s", result.Snapshot)
+	}
+	fmt.Fprintln(stdout)
+	return nil
+}
+
+// transferFrom returns the path of the snapshot that --transfer names.
+func (r *request) transferFrom(stderr io.Writer) (string, error) {
+	if r.transfer == "" {
+		return "", nil
+	}
+	st, err := os.Stat(r.transfer)
+	if err != nil {
+		return "", fmt.Errorf("--transfer: %w: want a snapshot file or a run folder", err)
+	}
+	if !st.IsDir() {
+		return r.transfer, nil
+	}
+	path, _, err := checkpoints.Latest(r.transfer, checkpoints.Snapshot, func(message string) {
+		fmt.Fprintln(stderr, "warning:", message)
+	})
+	if errors.Is(err, checkpoints.ErrNone) {
+		return "", fmt.Errorf("--transfer: %w: want a snapshot file or a run folder with one", err)
+	}
+	return path, err
+}

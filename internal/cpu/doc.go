@@ -1,0 +1,24 @@
+// Package cpu runs the network's operations on a processor: engine.Backend in
+// Go and assembly, without cgo.
+//
+// Three sets of primitives exist (kernels.go): plain Go, AVX2 with FMA, and the
+// latter with the matrix multiply of AVX-512. The best that the processor has is
+// chosen when a backend is made; GODEBUG=cpu.avx512f=off, GODEBUG=cpu.avx2=off
+// and Options.Portable take sets away. The assembly is generated (tools/asmgen)
+// and every primitive has a Go twin that passes the same tests.
+//
+// Convolutions, their gradients and attention are matrix products on one
+// micro-kernel whose B rows lie at offsets from a table, so that a 3x3
+// convolution needs no im2col matrix. What is bound by memory is one vector
+// loop each.
+//
+// The same bits come out for any number of threads: work is split into chunks
+// that depend on shapes alone, chunks are claimed in any order but write
+// separate results, and sums over chunks are taken in their order. A result
+// that belongs to one image does not depend on the batch around it. AVX2 and
+// AVX-512 agree bit for bit, plain Go agrees to rounding.
+//
+// README.md has the measured rates and what bounds them.
+package cpu
+
+//go:generate go run -C ../../tools ./asmgen -out ../internal/cpu/kernels_amd64.s -stubs ../internal/cpu/kernels_amd64.go -pkg cpu
