@@ -45,10 +45,10 @@ func Run(ctx context.Context, c Config, o Options) (Result, error) {
 		return Result{}, err
 	}
 	defer release()
-	if err := r.loop(ctx); err != nil {
-		return r.result(), err
+	if err = r.loop(ctx); err == nil {
+		err = r.finish()
 	}
-	return r.result(), r.finish()
+	return r.result(), err
 }
 
 func (r *run) result() Result {
