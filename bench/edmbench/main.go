@@ -64,7 +64,7 @@ func parse(args []string, w io.Writer) (config, error) {
 	f.StringVar(&c.write, "write", "", "write the weights to a snapshot `file` and exit")
 	f.StringVar(&c.check, "check", "", "write inputs, D, losses and gradients to a safetensors `file` and exit")
 	f.StringVar(&c.profile, "profile", "", "print the time of every operation of `what` and exit: train, forward or both")
-	f.IntVar(&c.steps, "steps", 3, "steps that a profile averages over")
+	f.IntVar(&c.steps, "steps", 5, "steps of a profile")
 	f.StringVar(&c.by, "by", "kind", "rows of a profile: kind or shape")
 	if err := f.Parse(args); err != nil {
 		return c, err

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"slices"
 	"text/tabwriter"
@@ -17,7 +16,8 @@ import (
 	"edm/loss"
 )
 
-// row is the cost of one kind of operation in one step of the workload.
+// row is the cost of one operation, or of one kind of operation, in one step of
+// the workload.
 type row struct {
 	name  string
 	calls int
@@ -25,26 +25,64 @@ type row struct {
 	flops float64
 }
 
-// table collects rows by name.
+// table holds the operations of a step in the order they run. Each keeps its
+// fastest time of several steps: what other programs on the machine took is
+// not part of a profile.
 type table struct {
-	rows map[string]*row
-	by   string
+	ops    []row
+	at     int // next operation of the step now timed
+	shapes bool
+	steps  int
+	wall   time.Duration // of all steps
 }
 
+// step times one step of the workload, which calls add for each operation.
+func (t *table) step(f func() error) error {
+	t.at = 0
+	start := time.Now()
+	err := f()
+	t.wall += time.Since(start)
+	t.steps++
+	return err
+}
+
+// add records the time of the next operation.
 func (t *table) add(name string, d time.Duration, flops float64) {
-	r := t.rows[name]
-	if r == nil {
-		r = &row{name: name}
-		t.rows[name] = r
+	if t.at == len(t.ops) {
+		t.ops = append(t.ops, row{name, 1, d, flops})
 	}
-	r.calls++
-	r.time += d
-	r.flops += flops
+	t.ops[t.at].time = min(t.ops[t.at].time, d)
+	t.at++
 }
 
-// report adds one step of a program.
+// report adds one operation of a program.
 func (t *table) report(s *engine.Step, d time.Duration) {
-	t.add(label(s, t.by == "shape"), d, op.Flops(s.Spec, s.In, s.Out))
+	t.add(label(s, t.shapes), d, op.Flops(s.Spec, s.In, s.Out))
+}
+
+// rows sums operations of equal name, slowest first, and all of them.
+func (t *table) rows() (rows []row, total row) {
+	total.name = "total"
+	byName := map[string]*row{}
+	for _, o := range t.ops {
+		r := byName[o.name]
+		if r == nil {
+			r = &row{name: o.name}
+			byName[o.name] = r
+		}
+		for _, sum := range []*row{r, &total} {
+			sum.calls++
+			sum.time += o.time
+			sum.flops += o.flops
+		}
+	}
+	for _, r := range byName {
+		rows = append(rows, *r)
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.name, b.name))
+	})
+	return rows, total
 }
 
 // label names a step: its kind of operation and, if asked for, its shapes.
@@ -69,29 +107,20 @@ func label(s *engine.Step, shapes bool) string {
 
 func dims(s tensor.Shape) string { return fmt.Sprint([]int(s)) }
 
-// print writes the rows by falling time, averaged over steps.
-func (t *table) print(out io.Writer, title string, steps, images int) {
-	var total row
-	rows := slices.SortedFunc(maps.Values(t.rows), func(a, b *row) int {
-		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.name, b.name))
-	})
-	for _, r := range rows {
-		total.calls += r.calls
-		total.time += r.time
-		total.flops += r.flops
-	}
-	total.name = "total"
-	perStep := total.time / time.Duration(steps)
-	fmt.Fprintf(out, "%s: %.1f ms a step, %.2f img/s, %d steps\n", title, milliseconds(perStep),
-		float64(images*steps)/total.time.Seconds(), steps)
+// print writes the table, for a workload of a number of images a step.
+func (t *table) print(out io.Writer, title string, images int) {
+	rows, total := t.rows()
+	mean := t.wall / time.Duration(t.steps)
+	fmt.Fprintf(out, "%s\n%d steps of %.1f ms on average (%.2f img/s); fastest time of every operation:\n",
+		title, t.steps, milliseconds(mean), float64(images)/mean.Seconds())
 	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tab, "calls\tms\tshare %\tGFLOP\tGFLOP/s\t  operation")
-	for _, r := range append(rows, &total) {
+	for _, r := range append(rows, total) {
 		rate := "-\t-"
 		if r.flops > 0 {
-			rate = fmt.Sprintf("%.2f\t%.1f", r.flops/float64(steps)/1e9, r.flops/r.time.Seconds()/1e9)
+			rate = fmt.Sprintf("%.2f\t%.1f", r.flops/1e9, r.flops/r.time.Seconds()/1e9)
 		}
-		fmt.Fprintf(tab, "%d\t%.2f\t%.1f\t%s\t  %s\n", r.calls/steps, milliseconds(r.time)/float64(steps),
+		fmt.Fprintf(tab, "%d\t%.2f\t%.1f\t%s\t  %s\n", r.calls, milliseconds(r.time),
 			100*r.time.Seconds()/total.time.Seconds(), rate, r.name)
 	}
 	tab.Flush()
@@ -116,16 +145,22 @@ func (w *workload) profileTraining(out io.Writer, c config) error {
 	if err := w.train(); err != nil {
 		return err
 	}
-	t := &table{rows: map[string]*row{}, by: c.by}
+	t := &table{shapes: c.by == "shape"}
 	for range c.steps {
-		if err := w.training.loss.Program().RunTimed(t.report); err != nil {
+		err := t.step(func() error {
+			if err := w.training.loss.Program().RunTimed(t.report); err != nil {
+				return err
+			}
+			start := time.Now()
+			w.update()
+			t.add("Adam and EMA", time.Since(start), 0)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		start := time.Now()
-		w.update()
-		t.add("Adam and EMA", time.Since(start), 0)
 	}
-	t.print(out, w.title("training"), c.steps, w.batch)
+	t.print(out, w.title("training"), w.batch)
 	return nil
 }
 
@@ -140,13 +175,13 @@ func (w *workload) profileForward(out io.Writer, c config) error {
 	if err := l.Run(w.weights, nil, make([]float64, w.batch), &b); err != nil {
 		return err
 	}
-	t := &table{rows: map[string]*row{}, by: c.by}
+	t := &table{shapes: c.by == "shape"}
 	for range c.steps {
-		if err := l.Program().RunTimed(t.report); err != nil {
+		if err := t.step(func() error { return l.Program().RunTimed(t.report) }); err != nil {
 			return err
 		}
 	}
-	t.print(out, w.title("forward"), c.steps, w.batch)
+	t.print(out, w.title("forward"), w.batch)
 	return nil
 }
 
