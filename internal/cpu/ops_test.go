@@ -130,7 +130,7 @@ func allCases(t testing.TB, n, c, h, w int) []opCase {
 
 func TestBitsDoNotDependOnThreads(t *testing.T) {
 	eachKernels(t, func(t *testing.T, k *kernels) {
-		for _, c := range allCases(t, 5, 20, 9, 18) {
+		for _, c := range allCases(t, 3, 20, 9, 18) {
 			one := newBackend(k, 1)
 			want := c.run(t, one)
 			for _, threads := range []int{2, 3, 7} {
@@ -143,15 +143,15 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 }
 
 func TestBitsDoNotDependOnBatch(t *testing.T) {
-	const batch = 5
+	const batch = 3
 	eachBackend(t, func(t *testing.T, b *Backend) {
-		for _, size := range [][3]int{{20, 9, 18}, {36, 16, 32}} {
+		for _, size := range [][3]int{{20, 9, 18}, {36, 17, 16}} {
 			for _, c := range allCases(t, batch, size[0], size[1], size[2]) {
 				if !c.images {
 					continue
 				}
 				together := c.run(t, b)
-				for _, n := range []int{0, 3} {
+				for _, n := range []int{0, 2} {
 					alone := c.one(t, n, batch).run(t, b)
 					sameBits(t, fmt.Sprintf("%v image %d alone", c, n), alone, row(together, n, batch))
 				}
