@@ -60,27 +60,6 @@ func fromReference(t *testing.T, d *model.Device, f *safetensors.File, prefix st
 	return m, weights
 }
 
-func values(t *testing.T, f *safetensors.File, name string) []float64 {
-	t.Helper()
-	ts, ok := f.Tensors[name]
-	if !ok {
-		t.Fatalf("the reference has no %s", name)
-	}
-	v, err := ts.Float64s()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func narrow(x []float64) []float32 {
-	y := make([]float32, len(x))
-	for i, v := range x {
-		y[i] = float32(v)
-	}
-	return y
-}
-
 // relative is the largest error over the RMS of want, beyond an absolute
 // allowance.
 func relative(got, want []float64, allow float64) float64 {
@@ -103,9 +82,9 @@ func TestReferencePrecond(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				x, want := values(t, f, "in.x"), values(t, f, "out.D")
+				x, want := reference.Values(t, f, "in.x"), reference.Values(t, f, "out.D")
 				dim := m.Config().Dim()
-				for i, sigma := range values(t, f, "sigma") {
+				for i, sigma := range reference.Values(t, f, "sigma") {
 					got := make([]float64, dim)
 					if err := den.Denoise(context.Background(), got, x[i*dim:(i+1)*dim], sigma, nil); err != nil {
 						t.Fatal(err)
@@ -130,9 +109,9 @@ func TestReferenceLoss(t *testing.T) {
 func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 	m, weights := fromReference(t, d, f, "param.")
 	objective := loss.Default()
-	draws := values(t, f, "draw.sigma")
+	draws := reference.Values(t, f, "draw.sigma")
 	b := model.Batch{
-		Images: narrow(values(t, f, "in.images")), Noise: narrow(values(t, f, "draw.noise")),
+		Images: reference.Values32(t, f, "in.images"), Noise: reference.Values32(t, f, "draw.noise"),
 		Gradient: 1 / float64(len(draws)),
 	}
 	for _, v := range draws {
@@ -147,7 +126,7 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 	if err := program.Run(weights, grad, losses, &b); err != nil {
 		t.Fatal(err)
 	}
-	each, dim := values(t, f, "out.loss"), m.Config().Dim()
+	each, dim := reference.Values(t, f, "out.loss"), m.Config().Dim()
 	for i, got := range losses {
 		var want float64
 		for _, v := range each[i*dim : (i+1)*dim] {
@@ -165,7 +144,7 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 	}
 	noise := 1e-6 * math.Sqrt(sum/float64(m.Layout().Count))
 	for _, p := range m.Layout().Params {
-		want := values(t, f, "grad."+p.Name)
+		want := reference.Values(t, f, "grad."+p.Name)
 		got := make([]float64, p.Len)
 		for i, v := range p.View(grad) {
 			got[i] = float64(v)

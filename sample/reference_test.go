@@ -22,7 +22,7 @@ func TestReferenceSampler(t *testing.T) {
 			"S_churn": &o.SChurn, "S_min": &o.SMin, "S_max": &o.SMax, "S_noise": &o.SNoise,
 		})
 		c := newCase(t, f)
-		c.compare(t, mustNew(t, c.den, o), values(t, f, "latents"))
+		c.compare(t, mustNew(t, c.den, o), reference.Values(t, f, "latents"))
 	})
 }
 
@@ -41,7 +41,7 @@ func TestReferenceAblation(t *testing.T) {
 			t.Fatalf("the file's name and its options disagree: %s, %s, %s", disc, schedule, scaling)
 		}
 		c := newCase(t, f)
-		c.compare(t, mustNew(t, c.den, o), values(t, f, "latents"))
+		c.compare(t, mustNew(t, c.den, o), reference.Values(t, f, "latents"))
 	})
 }
 
@@ -55,13 +55,13 @@ func TestReferenceKDiffusion(t *testing.T) {
 			decodeOptions(t, f, map[string]any{
 				"s_churn": &o.SChurn, "s_tmin": &o.SMin, "s_tmax": &o.SMax, "s_noise": &o.SNoise,
 			})
-			sigmas := values(t, f, "sigmas")
+			sigmas := reference.Values(t, f, "sigmas")
 			o.NumSteps = len(sigmas) - 1
 			if err := o.Validate(); err != nil {
 				t.Fatal(err)
 			}
 			c := newCase(t, f)
-			c.compare(t, newSampler(c.den, o, sigmas, nil), values(t, f, "latents"))
+			c.compare(t, newSampler(c.den, o, sigmas, nil), reference.Values(t, f, "latents"))
 		})
 	}
 }
@@ -77,7 +77,7 @@ type refCase struct {
 
 func newCase(t *testing.T, f *safetensors.File) refCase {
 	t.Helper()
-	mu := values(t, f, "mu")
+	mu := reference.Values(t, f, "mu")
 	dim := len(mu) / f.Tensors["mu"].Shape[0]
 	s0, err := strconv.ParseFloat(f.Metadata["s0"], 64)
 	if err != nil {
@@ -89,7 +89,7 @@ func newCase(t *testing.T, f *safetensors.File) refCase {
 	}
 	return refCase{
 		den: mixture(t, dim, s0, mu...), dim: dim,
-		draw: values(t, f, "noise"), want: values(t, f, "out.x"), nfe: nfe,
+		draw: reference.Values(t, f, "noise"), want: reference.Values(t, f, "out.x"), nfe: nfe,
 	}
 }
 
@@ -144,17 +144,4 @@ func decodeOptions(t *testing.T, f *safetensors.File, places map[string]any) {
 			t.Fatalf("option %s: %v", name, err)
 		}
 	}
-}
-
-func values(t *testing.T, f *safetensors.File, name string) []float64 {
-	t.Helper()
-	tensor, ok := f.Tensors[name]
-	if !ok {
-		t.Fatalf("tensor %s is missing", name)
-	}
-	v, err := tensor.Float64s()
-	if err != nil {
-		t.Fatalf("tensor %s: %v", name, err)
-	}
-	return v
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -31,15 +30,6 @@ func TestReferenceTrain(t *testing.T) {
 	}
 }
 
-func number(t *testing.T, f *safetensors.File, key string) float64 {
-	t.Helper()
-	v, err := strconv.ParseFloat(f.Metadata[key], 64)
-	if err != nil {
-		t.Fatalf("metadata %s: %v", key, err)
-	}
-	return v
-}
-
 // recorded returns the training configuration that a reference file describes.
 func recorded(t *testing.T, f *safetensors.File) (Config, unet.Config) {
 	t.Helper()
@@ -58,11 +48,11 @@ func recorded(t *testing.T, f *safetensors.File) (Config, unet.Config) {
 		}
 	}
 	n.InChannels, n.OutChannels = extra.Channels, extra.Channels
-	batch := int(number(t, f, "batch"))
+	batch := int(reference.Number(t, f, "batch"))
 	return Config{
 		Batch: batch, Micro: batch, SigmaData: 0.5, PMean: -1.2, PStd: 1.2,
-		LR: number(t, f, "lr"), LRRampup: number(t, f, "lr_rampup_nimg") / 1e6, Beta1: betas[0], Beta2: betas[1], Eps: number(t, f, "eps"),
-		EMA: number(t, f, "ema_halflife_nimg") / 1e6, EMARampup: number(t, f, "ema_rampup_ratio"),
+		LR: reference.Number(t, f, "lr"), LRRampup: reference.Number(t, f, "lr_rampup_nimg") / 1e6, Beta1: betas[0], Beta2: betas[1], Eps: reference.Number(t, f, "eps"),
+		EMA: reference.Number(t, f, "ema_halflife_nimg") / 1e6, EMARampup: reference.Number(t, f, "ema_rampup_ratio"),
 	}, n
 }
 
@@ -74,23 +64,6 @@ func tensorsUnder(f *safetensors.File, prefix string) map[string]safetensors.Ten
 		}
 	}
 	return out
-}
-
-func floats(t *testing.T, f *safetensors.File, name string) []float64 {
-	t.Helper()
-	v, err := f.Tensors[name].Float64s()
-	if err != nil || len(v) == 0 {
-		t.Fatalf("reference tensor %s: %d elements, %v", name, len(v), err)
-	}
-	return v
-}
-
-func narrowed(x []float64) []float32 {
-	y := make([]float32, len(x))
-	for i, v := range x {
-		y[i] = float32(v)
-	}
-	return y
 }
 
 // startNImg is where the recorded run starts counting images.
@@ -118,10 +91,10 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 	for ; f.Tensors[fmt.Sprintf("step%d.images", steps)].Data != nil; steps++ {
 		at := fmt.Sprintf("step%d.", steps)
 		b := model.Batch{
-			Images: narrowed(floats(t, f, at+"images")), Noise: narrowed(floats(t, f, at+"draw.noise")),
+			Images: reference.Values32(t, f, at+"images"), Noise: reference.Values32(t, f, at+"draw.noise"),
 			Gradient: 1 / float64(c.Batch),
 		}
-		for _, v := range floats(t, f, at+"draw.sigma") {
+		for _, v := range reference.Values(t, f, at+"draw.sigma") {
 			sigma := c.Loss().Sigma(v)
 			b.Sigma, b.Weight = append(b.Sigma, sigma), append(b.Weight, c.Loss().Weight(sigma))
 		}
@@ -132,9 +105,9 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 		for _, v := range losses {
 			mean += v / float64(len(losses))
 		}
-		near(t, at+"loss_mean", mean, floats(t, f, at+"loss_mean")[0], 1e-3)
-		near(t, at+"lr", c.learningRate(nimg), floats(t, f, at+"lr")[0], 1e-6)
-		near(t, at+"ema_beta", c.emaBeta(nimg), floats(t, f, at+"ema_beta")[0], 1e-6)
+		near(t, at+"loss_mean", mean, reference.Values(t, f, at+"loss_mean")[0], 1e-3)
+		near(t, at+"lr", c.learningRate(nimg), reference.Values(t, f, at+"lr")[0], 1e-6)
+		near(t, at+"ema_beta", c.emaBeta(nimg), reference.Values(t, f, at+"ema_beta")[0], 1e-6)
 		u := model.Update{
 			LR: c.learningRate(nimg), Beta1: c.Beta1, Beta2: c.Beta2, Eps: c.Eps, Step: int64(steps + 1),
 			GradScale: 1, EMABeta: c.emaBeta(nimg),
@@ -162,8 +135,8 @@ func near(t *testing.T, what string, got, want, tol float64) {
 func compareUpdate(t *testing.T, f *safetensors.File, prefix string, l model.Layout, got, initial []float32) {
 	t.Helper()
 	for _, p := range l.Params {
-		want := floats(t, f, prefix+p.Name)
-		begin := floats(t, f, "init."+p.Name)
+		want := reference.Values(t, f, prefix+p.Name)
+		begin := reference.Values(t, f, "init."+p.Name)
 		var diff, size float64
 		for i, v := range p.View(got) {
 			if strings.HasSuffix(p.Name, "qkv.bias") && i%3 == 1 {

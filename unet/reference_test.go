@@ -86,7 +86,7 @@ func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
 	}
 	m := machine(t, b, outputs)
 	for n, name := range feed {
-		if err := m.Bind(n, engine.Buffer{F32: floats(t, f, name)}); err != nil {
+		if err := m.Bind(n, engine.Buffer{F32: reference.Values32(t, f, name)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +102,7 @@ func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
 		if name == "out.F" {
 			tol = 1e-4
 		}
-		if e := relative(v.Data().([]float32), floats(t, f, name), grain(f)); !(e <= tol) {
+		if e := relative(v.Data().([]float32), reference.Values32(t, f, name), grain(f)); !(e <= tol) {
 			t.Errorf("%s: error %.2e of its RMS, want at most %g", name, e, tol)
 		}
 	}
@@ -119,19 +119,6 @@ func machine(t *testing.T, b engine.Backend, outputs gorgonia.Nodes) *engine.Mac
 		t.Fatal(err)
 	}
 	return m
-}
-
-func floats(t *testing.T, f *safetensors.File, name string) []float32 {
-	t.Helper()
-	ts, ok := f.Tensors[name]
-	if !ok {
-		t.Fatalf("the reference has no %s", name)
-	}
-	v, err := ts.Float32s()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 // grain is the size of rounding noise in a gradient: a millionth of the RMS of

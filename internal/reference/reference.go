@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -75,4 +76,39 @@ func match(dir, pattern string) ([]string, error) {
 		return paths, err
 	}
 	return filepath.Glob(glob + packedSuffix)
+}
+
+// Values returns a tensor of a file in float64; a missing one is a failure.
+func Values(t testing.TB, f *safetensors.File, name string) []float64 {
+	t.Helper()
+	tensor, ok := f.Tensors[name]
+	if !ok {
+		t.Fatalf("the reference has no tensor %s", name)
+	}
+	v, err := tensor.Float64s()
+	if err != nil {
+		t.Fatalf("reference tensor %s: %v", name, err)
+	}
+	return v
+}
+
+// Values32 is Values in float32.
+func Values32(t testing.TB, f *safetensors.File, name string) []float32 {
+	t.Helper()
+	wide := Values(t, f, name)
+	v := make([]float32, len(wide))
+	for i, x := range wide {
+		v[i] = float32(x)
+	}
+	return v
+}
+
+// Number returns a number of a file's metadata.
+func Number(t testing.TB, f *safetensors.File, key string) float64 {
+	t.Helper()
+	v, err := strconv.ParseFloat(f.Metadata[key], 64)
+	if err != nil {
+		t.Fatalf("reference metadata %s: %v", key, err)
+	}
+	return v
 }

@@ -2,7 +2,6 @@ package precond
 
 import (
 	"math"
-	"strconv"
 	"testing"
 
 	"edm/internal/reference"
@@ -14,14 +13,14 @@ import (
 func TestReferencePrecondEDM(t *testing.T) {
 	reference.Each(t, "precond/edm*.safetensors", func(t *testing.T, f *safetensors.File) {
 		p, err := New(f.Metadata["preconditioner"], map[string]float64{
-			"sigma_min": number(t, f, "sigma_min"),
-			"sigma_max": number(t, f, "sigma_max"),
+			"sigma_min": reference.Number(t, f, "sigma_min"),
+			"sigma_max": reference.Number(t, f, "sigma_max"),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		sigmas, rounded := values(t, f, "sigma"), values(t, f, "sigma_rounded")
-		noise, x, cInX := values(t, f, "c_noise"), values(t, f, "in.x"), values(t, f, "c_in_x")
+		sigmas, rounded := reference.Values(t, f, "sigma"), reference.Values(t, f, "sigma_rounded")
+		noise, x, cInX := reference.Values(t, f, "c_noise"), reference.Values(t, f, "in.x"), reference.Values(t, f, "c_in_x")
 		n := len(sigmas)
 		if n == 0 || len(rounded) != n || len(noise) != n || len(x)%n != 0 || len(cInX) != len(x) {
 			t.Fatalf("%d sigma, %d sigma_rounded, %d c_noise, %d x, %d c_in_x", n, len(rounded), len(noise), len(x), len(cInX))
@@ -43,26 +42,4 @@ func within(t *testing.T, name string, i int, got, want, atol, rtol float64) {
 	if !(math.Abs(got-want) <= atol+rtol*math.Abs(want)) {
 		t.Errorf("%s of image %d = %v, want %v", name, i, got, want)
 	}
-}
-
-func number(t *testing.T, f *safetensors.File, key string) float64 {
-	t.Helper()
-	v, err := strconv.ParseFloat(f.Metadata[key], 64)
-	if err != nil {
-		t.Fatalf("metadata %s: %v", key, err)
-	}
-	return v
-}
-
-func values(t *testing.T, f *safetensors.File, name string) []float64 {
-	t.Helper()
-	tensor, ok := f.Tensors[name]
-	if !ok {
-		t.Fatalf("tensor %s is missing", name)
-	}
-	v, err := tensor.Float64s()
-	if err != nil {
-		t.Fatalf("tensor %s: %v", name, err)
-	}
-	return v
 }
