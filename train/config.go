@@ -142,9 +142,10 @@ func Preset(name string) (Config, error) {
 		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, EMARampup: 0.05, Keep: 3,
 	}
 	switch name {
-	case "demo": // about ten minutes on two cores
-		c.Duration, c.Batch, c.Micro = 0.03, 32, 16
-		c.LR, c.LRRampup, c.EMA = 2e-3, 0.002, 0.003
+	case "demo": // minutes on two cores: many small steps, noise levels where garments take shape
+		c.Duration, c.Batch, c.Micro = 0.025, 16, 16
+		c.LR, c.LRRampup, c.EMA, c.EMARampup, c.Beta2 = 2e-3, 0.001, 0.0015, 0.1, 0.99
+		c.Cond, c.SigmaData, c.PMean, c.PStd = true, 0.66, -0.4, 1.3 // the demo set's own standard deviation
 		c.Validation, c.Tick, c.Snap, c.Dump = 256, 1, 10, 5
 	case "small": // a day on a few cores
 		c.Duration, c.Batch, c.Micro = 2, 64, 16

@@ -27,6 +27,10 @@ const (
 	keyClasses     = "edm_classes" // snapshot: class names as JSON
 )
 
+// ErrChanged says that a run was to be resumed with options or data that change
+// its result.
+var ErrChanged = errors.New("the run was started with other options")
+
 // fingerprint returns a hash of the dataset's size, shape, labels and up to 256
 // of its images, evenly spread: enough to tell another dataset, whatever its
 // path.
@@ -159,9 +163,9 @@ func (r *run) compare(old Config, meta map[string]string) error {
 		lines = append(lines, fmt.Sprintf("data: %s holds other images than the run was trained on", r.config.Data))
 	}
 	if len(lines) > 0 {
-		text := "these options change the result of a resumed run:\n  " + strings.Join(lines, "\n  ")
+		text := "these would change its result:\n  " + strings.Join(lines, "\n  ")
 		if !r.options.Force {
-			return fmt.Errorf("train: resume: %s\nleave them out, start a new run, or use --force", text)
+			return fmt.Errorf("train: resume: %w: %s\nleave them out, start a new run, or use --force", ErrChanged, text)
 		}
 		r.warn(text)
 	}

@@ -139,6 +139,9 @@ func readConfig(path string, base train.Config) (train.Config, error) {
 // the configuration that results. What was asked for explicitly must agree with
 // the data; a resumed run has all of it already.
 func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) error {
+	if r.resume == "" && ds.NumClasses() == 0 && defaults.Cond && !r.changed("cond") {
+		c.Cond = false // the preset is conditional where there are labels
+	}
 	asked := *c
 	if r.resume == "" {
 		c.SetData(ds)

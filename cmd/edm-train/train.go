@@ -9,6 +9,7 @@ import (
 
 	"edm/checkpoints"
 	"edm/data"
+	"edm/internal/cli"
 	"edm/model"
 	"edm/train"
 )
@@ -30,6 +31,9 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 		},
 	})
 	show.close()
+	if errors.Is(err, train.ErrChanged) {
+		return cli.Usage(err)
+	}
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func TestTrainAndResume(t *testing.T) {
 	}
 
 	code, _, stderr = execute("--resume", dir, "--lr", "0.5", "--threads", "1")
-	if code != cli.ExitFailure || !strings.Contains(stderr, "lr: 0.5, was 0.002") {
+	if code != cli.ExitUsage || !strings.Contains(stderr, "lr: 0.5, was 0.002") {
 		t.Errorf("a changed option on resume: exit status %d, prints %q", code, stderr)
 	}
 	release, err := checkpoints.Lock(dir)

@@ -53,6 +53,8 @@ func All() []Rule {
 			Why: "datasets are images and labels, useful without a model"},
 		{Package: "checkpoints", Imports: []string{"internal/atomicfile", "internal/safetensors"},
 			Why: "files hold named tensors and metadata; what they mean is the caller's, so that every format of network can be saved"},
+		{Package: "internal/cli", Imports: []string{"internal/picture", "model", "sample"},
+			Why: "what the commands share stands above the packages that it joins, and only commands import it"},
 		{Package: "internal/op", Imports: []string{"internal/ref", "internal/rng"}, Gorgonia: true,
 			Why: "an op is a shape, a gradient and its definition in internal/ref; what runs it is not its concern"},
 		{Package: "internal/engine", Imports: []string{"internal/op", "internal/ref"}, Gorgonia: true,
