@@ -20,7 +20,7 @@ func OpenCPU(threads int) (*Device, error) {
 }
 
 // Portable returns the plain Go loops that define every operation: one thread,
-// slow, the same bits on every machine of one architecture.
+// slow, for comparison.
 func Portable() *Device { return &Device{engine.Portable{}} }
 
 // Name identifies the set of kernels: with equal names a run gives equal bits.

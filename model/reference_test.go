@@ -60,6 +60,15 @@ func fromReference(t *testing.T, d *model.Device, f *safetensors.File, prefix st
 	return m, weights
 }
 
+// optional returns a tensor, or nil where the file has none.
+func optional(t *testing.T, f *safetensors.File, name string) []float32 {
+	t.Helper()
+	if _, ok := f.Tensors[name]; !ok {
+		return nil
+	}
+	return reference.Values32(t, f, name)
+}
+
 // relative is the largest error over the RMS of want, beyond an absolute
 // allowance.
 func relative(got, want []float64, allow float64) float64 {
@@ -84,9 +93,14 @@ func TestReferencePrecond(t *testing.T) {
 				}
 				x, want := reference.Values(t, f, "in.x"), reference.Values(t, f, "out.D")
 				dim := m.Config().Dim()
-				for i, sigma := range reference.Values(t, f, "sigma") {
+				labels := optional(t, f, "in.class_labels")
+				for i, sigma := range reference.Values(t, f, "sigma_rounded") {
+					var row []float32
+					if k := m.Config().Network.LabelDim; labels != nil {
+						row = labels[i*k : (i+1)*k]
+					}
 					got := make([]float64, dim)
-					if err := den.Denoise(context.Background(), got, x[i*dim:(i+1)*dim], sigma, nil); err != nil {
+					if err := den.Denoise(context.Background(), got, x[i*dim:(i+1)*dim], sigma, row); err != nil {
 						t.Fatal(err)
 					}
 					if e := relative(got, want[i*dim:(i+1)*dim], 0); !(e <= 1e-4) {
@@ -111,6 +125,7 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 	objective := loss.Default()
 	draws := reference.Values(t, f, "draw.sigma")
 	b := model.Batch{
+		Labels: optional(t, f, "in.class_labels"), Augment: optional(t, f, "in.augment_labels"),
 		Images: reference.Values32(t, f, "in.images"), Noise: reference.Values32(t, f, "draw.noise"),
 		Gradient: 1 / float64(len(draws)),
 	}
@@ -136,11 +151,13 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 			t.Errorf("loss of image %d: %.8g, want %.8g", i, got, want)
 		}
 	}
-	// Rounding noise: a millionth of the RMS over all gradients. The key part of
-	// an attention bias has a true gradient of zero.
+	// Rounding noise: a millionth of the RMS over all the reference's gradients.
+	// The key part of an attention bias has a true gradient of zero.
 	var sum float64
-	for _, v := range grad {
-		sum += float64(v) * float64(v)
+	for _, p := range m.Layout().Params {
+		for _, v := range reference.Values(t, f, "grad."+p.Name) {
+			sum += v * v
+		}
 	}
 	noise := 1e-6 * math.Sqrt(sum/float64(m.Layout().Count))
 	for _, p := range m.Layout().Params {

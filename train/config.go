@@ -45,6 +45,7 @@ type Config struct {
 	Micro    int     `yaml:"micro"`    // images a pass over the network; divides Batch
 	XFlip    bool    `yaml:"xflip"`    // random horizontal flips
 	Seed     uint64  `yaml:"seed"`
+	Transfer string  `yaml:"transfer"` // snapshot whose weights a new run starts from; "" for none
 
 	LR        float64 `yaml:"lr"`         // Adam learning rate
 	LRRampup  float64 `yaml:"lr_rampup"`  // Mimg over which it rises from 0
@@ -101,7 +102,7 @@ func (c Config) Validate() error {
 	finite := func(name string, v, low float64) {
 		fault(!(v >= low) || math.IsInf(v, 0), "%s is %v, want a number of at least %v", name, v, low)
 	}
-	fault(!(c.Duration > 0) || c.Duration > 1e6, "duration is %v Mimg, want a positive number up to 1e6", c.Duration)
+	fault(!(c.Duration > 0) || c.Duration > 1e6 || c.TotalImages() < 1, "duration is %v Mimg, want at least one image, 1e-6, and at most 1e6", c.Duration)
 	fault(c.Batch < 1, "batch is %d, want at least 1", c.Batch)
 	fault(c.Micro < 1 || (c.Batch > 0 && c.Batch%max(1, c.Micro) != 0), "micro is %d, want a divisor of batch (%d)", c.Micro, c.Batch)
 	fault(!(c.LR > 0) || math.IsInf(c.LR, 0), "lr is %v, want a positive number", c.LR)
@@ -142,9 +143,9 @@ func Preset(name string) (Config, error) {
 		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, EMARampup: 0.05, Keep: 3,
 	}
 	switch name {
-	case "demo": // minutes on two cores: many small steps, noise levels where garments take shape
-		c.Duration, c.Batch, c.Micro = 0.025, 16, 16
-		c.LR, c.LRRampup, c.EMA, c.EMARampup, c.Beta2 = 2e-3, 0.001, 0.0015, 0.1, 0.99
+	case "demo": // minutes on two cores: many small steps, at the noise levels where garments take shape
+		c.Duration, c.Batch, c.Micro = 0.03, 8, 8
+		c.LR, c.LRRampup, c.EMA, c.EMARampup, c.Beta2 = 2e-3, 0.001, 0.002, 0.1, 0.99
 		c.Cond, c.SigmaData, c.PMean, c.PStd = true, 0.66, -0.4, 1.3 // the demo set's own standard deviation
 		c.Validation, c.Tick, c.Snap, c.Dump = 256, 1, 10, 5
 	case "small": // a day on a few cores

@@ -55,44 +55,38 @@ func (r *run) one(ctx context.Context, loader *data.Loader) error {
 		hook(Step{NImg: r.nimg, Loss: (after - sum) / float64(max(n-count, 1)), Time: took})
 	}
 	length := int64(r.config.Tick) * 1000
-	if tick := r.nimg / length; tick > before/length {
-		return r.due(tick)
+	if was, is := before/length, r.nimg/length; is > was {
+		return r.due(was, is)
 	}
 	return nil
 }
 
-// due reports a tick and writes the snapshot and state that fall on it. Ticks
-// are numbered by images, so a resumed run has them where the first would.
-func (r *run) due(tick int64) error {
-	if err := r.report(); err != nil {
-		return err
+// due writes the state and snapshot that fall on the ticks after was up to is,
+// and reports. Ticks are numbered by images, so a resumed run has them where the
+// first would. The state comes first: it is what must not be lost.
+func (r *run) due(was, is int64) error {
+	on := func(every int) bool { return every > 0 && is/int64(every) > was/int64(every) }
+	if on(r.config.Dump) {
+		if err := r.saveState(); err != nil {
+			return err
+		}
 	}
-	on := func(every int) bool { return every > 0 && tick%int64(every) == 0 }
 	if on(r.config.Snap) {
 		if err := r.saveSnapshot(); err != nil {
 			return err
 		}
 	}
-	if on(r.config.Dump) {
-		return r.saveState()
-	}
-	return nil
+	return r.report(true)
 }
 
-// report logs a tick with the validation losses.
-func (r *run) report() error {
+// report logs a tick, with the validation losses if asked for.
+func (r *run) report(validate bool) error {
 	t := r.stats.tick()
 	t.NImg, t.Step = r.nimg, r.step
-	if r.validation != nil {
-		raw, _, err := r.validation.run(r.weights.raw)
-		if err != nil {
+	if validate && r.validation != nil {
+		if err := r.validate(&t); err != nil {
 			return err
 		}
-		ema, byLevel, err := r.validation.run(r.weights.ema)
-		if err != nil {
-			return err
-		}
-		t.ValRaw, t.ValEMA, t.ValBins = &raw, &ema, byLevel
 	}
 	t.Timestamp = time.Now().UTC().Truncate(time.Second)
 	t.Seconds = time.Since(r.began).Seconds()
@@ -106,21 +100,33 @@ func (r *run) report() error {
 	return nil
 }
 
-// finish writes what is missing at the end: the last tick, a snapshot and a
-// state.
-func (r *run) finish() error {
-	if r.stats.steps > 0 {
-		if err := r.report(); err != nil {
-			return err
-		}
+// validate fills in the validation losses of both sets of weights.
+func (r *run) validate(t *Tick) error {
+	raw, _, err := r.validation.run(r.weights.raw)
+	if err != nil {
+		return err
 	}
+	ema, byLevel, err := r.validation.run(r.weights.ema)
+	if err != nil {
+		return err
+	}
+	t.ValRaw, t.ValEMA, t.ValBins = &raw, &ema, byLevel
+	return nil
+}
+
+// finish writes what is missing at the end: a state, a snapshot and the last
+// tick, each in spite of the others' failures. A run that was told to stop does
+// so without the time of a validation.
+func (r *run) finish(stopped bool) error {
+	var errs []error
 	if r.stateAt != r.nimg {
-		if err := r.saveState(); err != nil {
-			return err
-		}
+		errs = append(errs, r.saveState())
 	}
 	if r.snapshotAt != r.nimg {
-		return r.saveSnapshot()
+		errs = append(errs, r.saveSnapshot())
 	}
-	return nil
+	if r.stats.steps > 0 {
+		errs = append(errs, r.report(!stopped))
+	}
+	return errors.Join(errs...)
 }

@@ -17,8 +17,6 @@ type Options struct {
 	Dataset data.Dataset // what Config.Data names
 	Device  *model.Device
 	Hooks   Hooks
-	// Transfer is the path of a snapshot whose weights a new run starts from.
-	Transfer string
 }
 
 // Hooks are called by Run on its own goroutine; nil ones are left out.
@@ -37,7 +35,7 @@ type Start struct {
 	Parameters int
 	NImg       int64 // images seen so far; above 0 for a resumed run
 	Total      int64 // images at which the run stops
-	PlanBytes  int64 // peak memory of the compiled step
+	PlanBytes  int64 // arena of the compiled training step
 }
 
 // Step reports one optimiser step.

@@ -13,6 +13,7 @@ type PlanInfo struct {
 	Parameters      int
 	ArenaBytes      int64   // compiled step: activations, gradients in flight, scratch
 	StateBytes      int64   // weights, average, moments, gradients
+	ValidationBytes int64   // its compiled program, images and noise
 	FlopsPerImage   float64 // forward and backward, direct convolutions
 	SecondsPerImage float64 // measured on one microbatch
 }
@@ -47,9 +48,27 @@ func Plan(c Config, d *model.Device) (PlanInfo, error) {
 		best = min(best, time.Since(start))
 	}
 	program := s.program.Program().Program()
+	validation, err := validationBytes(c, m)
+	if err != nil {
+		return PlanInfo{}, err
+	}
 	return PlanInfo{
-		Parameters: m.Layout().Count, ArenaBytes: program.ArenaBytes(), StateBytes: int64(m.Layout().Size) * 4 * 6,
+		ValidationBytes: validation,
+		Parameters:      m.Layout().Count, ArenaBytes: program.ArenaBytes(), StateBytes: int64(m.Layout().Size) * 4 * 6,
 		FlopsPerImage:   program.Flops() / float64(c.Micro),
 		SecondsPerImage: best.Seconds() / float64(c.Micro),
 	}, nil
+}
+
+// validationBytes returns what the validation of a run takes.
+func validationBytes(c Config, m *model.Model) (int64, error) {
+	if c.Validation == 0 {
+		return 0, nil
+	}
+	l, err := m.NewLoss(c.Loss(), c.Micro, false)
+	if err != nil {
+		return 0, err
+	}
+	images := (c.Validation + c.Micro - 1) / c.Micro * c.Micro
+	return l.Program().Program().ArenaBytes() + int64(images)*int64(m.Config().Dim())*4*2, nil
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"edm/data"
 	"edm/internal/reference"
 	"edm/internal/safetensors"
-	"edm/loss"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"
@@ -69,57 +69,54 @@ func tensorsUnder(f *safetensors.File, prefix string) map[string]safetensors.Ten
 // startNImg is where the recorded run starts counting images.
 const startNImg = 8
 
+// repeat drives the trainer's own step with the recorded draws.
 func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 	c, n := recorded(t, f)
 	m, err := model.New(model.Config{Network: n, Precond: precond.DefaultEDM()}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := m.NewLoss(loss.Default(), c.Batch, true)
+	s, err := newStepper(c, m, d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWeights(m.Layout())
-	for _, flat := range [][]float32{w.raw, w.ema} {
+	for _, flat := range [][]float32{s.weights.raw, s.weights.ema} {
 		if err := m.Layout().SetTensors(flat, tensorsUnder(f, "init.")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	initial := append([]float32(nil), w.raw...)
-	nimg, losses := int64(startNImg), make([]float64, c.Batch)
+	initial := append([]float32(nil), s.weights.raw...)
+	s.nimg = startNImg
 	steps := 0
 	for ; f.Tensors[fmt.Sprintf("step%d.images", steps)].Data != nil; steps++ {
 		at := fmt.Sprintf("step%d.", steps)
-		b := model.Batch{
-			Images: reference.Values32(t, f, at+"images"), Noise: reference.Values32(t, f, at+"draw.noise"),
-			Gradient: 1 / float64(c.Batch),
-		}
-		for _, v := range reference.Values(t, f, at+"draw.sigma") {
-			sigma := c.Loss().Sigma(v)
-			b.Sigma, b.Weight = append(b.Sigma, sigma), append(b.Weight, c.Loss().Weight(sigma))
-		}
-		if err := program.Run(w.raw, w.grad, losses, &b); err != nil {
+		s.draw = func(*data.Batch, int) *model.Batch { return recordedDraws(t, c, f, at) }
+		near(t, at+"lr", c.learningRate(s.nimg), reference.Values(t, f, at+"lr")[0], 1e-6)
+		near(t, at+"ema_beta", c.emaBeta(s.nimg), reference.Values(t, f, at+"ema_beta")[0], 1e-6)
+		st := stats{bins: bins{loss: c.Loss()}}
+		if err := s.advance(&data.Batch{N: c.Batch}, &st); err != nil {
 			t.Fatal(err)
 		}
-		var mean float64
-		for _, v := range losses {
-			mean += v / float64(len(losses))
-		}
-		near(t, at+"loss_mean", mean, reference.Values(t, f, at+"loss_mean")[0], 1e-3)
-		near(t, at+"lr", c.learningRate(nimg), reference.Values(t, f, at+"lr")[0], 1e-6)
-		near(t, at+"ema_beta", c.emaBeta(nimg), reference.Values(t, f, at+"ema_beta")[0], 1e-6)
-		u := model.Update{
-			LR: c.learningRate(nimg), Beta1: c.Beta1, Beta2: c.Beta2, Eps: c.Eps, Step: int64(steps + 1),
-			GradScale: 1, EMABeta: c.emaBeta(nimg),
-		}
-		d.Adam(u, w.raw, w.ema, w.m, w.v, w.grad)
-		nimg += int64(c.Batch)
+		near(t, at+"loss_mean", st.bins.mean(), reference.Values(t, f, at+"loss_mean")[0], 1e-3)
 	}
 	if steps == 0 {
 		t.Fatal("the reference holds no step")
 	}
-	compareUpdate(t, f, "final.", m.Layout(), w.raw, initial)
-	compareUpdate(t, f, "ema.", m.Layout(), w.ema, initial)
+	compareUpdate(t, f, "final.", m.Layout(), s.weights.raw, initial)
+	compareUpdate(t, f, "ema.", m.Layout(), s.weights.ema, initial)
+}
+
+func recordedDraws(t *testing.T, c Config, f *safetensors.File, at string) *model.Batch {
+	t.Helper()
+	b := &model.Batch{
+		Images: reference.Values32(t, f, at+"images"), Noise: reference.Values32(t, f, at+"draw.noise"),
+		Gradient: 1 / float64(c.Batch),
+	}
+	for _, v := range reference.Values(t, f, at+"draw.sigma") {
+		sigma := c.Loss().Sigma(v)
+		b.Sigma, b.Weight = append(b.Sigma, sigma), append(b.Weight, c.Loss().Weight(sigma))
+	}
+	return b
 }
 
 func near(t *testing.T, what string, got, want, tol float64) {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"edm/checkpoints"
 	"edm/data"
+	"edm/internal/atomicfile"
 	"edm/model"
 )
 
@@ -46,7 +49,7 @@ func Run(ctx context.Context, c Config, o Options) (Result, error) {
 	}
 	defer release()
 	if err = r.loop(ctx); err == nil {
-		err = r.finish()
+		err = r.finish(ctx.Err() != nil)
 	}
 	return r.result(), err
 }
@@ -131,7 +134,11 @@ func (r *run) open() (release func(), err error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	if err := r.begin(); err != nil {
-		return nil, errors.Join(err, unlock())
+		err = errors.Join(err, unlock())
+		if r.options.Resume == "" { // nothing in the new folder is of use
+			err = errors.Join(err, os.RemoveAll(r.dir))
+		}
+		return nil, err
 	}
 	return func() {
 		if err := errors.Join(r.log.Close(), unlock()); err != nil {
@@ -146,8 +153,8 @@ func (r *run) settleDir() (err error) {
 		r.dir, err = resumeDir(r.options.Resume)
 		return err
 	}
-	if r.options.Transfer != "" {
-		if err := r.transfer(r.options.Transfer); err != nil {
+	if r.config.Transfer != "" {
+		if err := r.transfer(r.config.Transfer); err != nil {
 			return err
 		}
 	}
@@ -157,14 +164,21 @@ func (r *run) settleDir() (err error) {
 	return nil
 }
 
-// begin restores the state of a resumed run and opens the log.
+// begin restores the state of a resumed run, makes the folder agree with it,
+// and opens the log.
 func (r *run) begin() error {
+	if err := atomicfile.CleanStale(r.dir); err != nil {
+		r.warn(err.Error())
+	}
 	if r.options.Resume != "" {
-		f, err := loadState(r.options.Resume, r.warn)
-		if err != nil {
+		if err := r.rejoin(); err != nil {
 			return err
 		}
-		if err := r.restore(f); err != nil {
+	}
+	// The state comes before the configuration: what is in the folder continues
+	// at any moment, also a run that is killed before its first tick.
+	if r.stateAt != r.nimg || r.options.Force {
+		if err := r.saveState(); err != nil {
 			return err
 		}
 	}
@@ -173,12 +187,27 @@ func (r *run) begin() error {
 		return fmt.Errorf("train: %w", err)
 	}
 	if err := errors.Join(log.TruncateAfter(r.nimg), r.config.saveConfig(r.dir)); err != nil {
-		return errors.Join(err, log.Close())
+		return errors.Join(fmt.Errorf("train: %w", err), log.Close())
 	}
 	r.log = log
-	if r.options.Resume == "" {
-		// A run that is killed before its first tick resumes from here.
-		return r.saveState()
+	return nil
+}
+
+// rejoin restores the state to resume from and sets later files aside.
+func (r *run) rejoin() error {
+	f, err := loadState(r.options.Resume, r.warn)
+	if err != nil {
+		return err
+	}
+	if err := r.restore(f); err != nil {
+		return err
+	}
+	moved, err := checkpoints.Rewind(r.dir, r.nimg)
+	if err != nil {
+		return fmt.Errorf("train: resume: %w", err)
+	}
+	if moved > 0 {
+		r.warn(fmt.Sprintf("%d files from beyond image %d were moved to %s", moved, r.nimg, filepath.Join(r.dir, checkpoints.SupersededDir)))
 	}
 	return nil
 }

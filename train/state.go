@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"edm/checkpoints"
 	"edm/data"
 	"edm/internal/safetensors"
+	"edm/model"
 )
 
 // The metadata of states and snapshots that this package writes.
@@ -23,7 +25,6 @@ const (
 	keyStep        = "edm_step"    // state: optimiser steps taken
 	keyKernels     = "edm_kernels" // state: kernel set that computed it
 	keyFingerprint = "edm_data"    // state: fingerprint of the dataset
-	keyDataset     = "edm_dataset" // snapshot: name of the dataset
 	keyClasses     = "edm_classes" // snapshot: class names as JSON
 )
 
@@ -31,19 +32,23 @@ const (
 // its result.
 var ErrChanged = errors.New("the run was started with other options")
 
-// fingerprint returns a hash of the dataset's size, shape, labels and up to 256
-// of its images, evenly spread: enough to tell another dataset, whatever its
-// path.
+// fingerprinted is the number of images that a fingerprint looks at.
+const fingerprinted = 4096
+
+// fingerprint returns a hash of the dataset's size, shape and labels and of
+// images: all of them up to fingerprinted, else as many or a few more evenly
+// spread. It tells another dataset whatever its path.
 func fingerprint(ds data.Dataset) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %v %d\n", ds.Len(), ds.Shape(), ds.NumClasses())
+	for i := range ds.Len() {
+		fmt.Fprintf(h, "%d\n", ds.Label(i))
+	}
 	pixels := make([]uint8, ds.Shape().Len())
-	step := max(1, ds.Len()/256)
-	for i := 0; i < ds.Len(); i += step {
+	for i := 0; i < ds.Len(); i += max(1, ds.Len()/fingerprinted) {
 		if err := ds.Image(i, pixels); err != nil {
 			return "", fmt.Errorf("train: %w", err)
 		}
-		fmt.Fprintf(h, "%d\n", ds.Label(i))
 		h.Write(pixels)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
@@ -79,7 +84,6 @@ func (r *run) saveSnapshot() error {
 		return fmt.Errorf("train: %w", err)
 	}
 	f.Metadata[keyNImg] = strconv.FormatInt(r.nimg, 10)
-	f.Metadata[keyDataset] = r.options.Dataset.Name()
 	if names := r.options.Dataset.ClassNames(); r.config.Cond && names != nil {
 		text, err := json.Marshal(names)
 		if err != nil {
@@ -149,6 +153,9 @@ func (r *run) restore(f *safetensors.File) error {
 	}
 	r.nimg, r.step = nimg, step
 	r.stateAt = nimg
+	if total := r.config.TotalImages(); total <= nimg-int64(r.config.Batch) {
+		return fmt.Errorf("train: resume: %w: duration asks for %d images, the state has seen %d: give a longer --duration", ErrChanged, total, nimg)
+	}
 	return nil
 }
 
@@ -184,10 +191,26 @@ func (r *run) transfer(path string) error {
 	if err != nil {
 		return fmt.Errorf("train: transfer: %w", err)
 	}
+	r.compareTransfer(f)
 	for _, flat := range [][]float32{r.weights.raw, r.weights.ema} {
 		if err := r.model.Layout().SetTensors(flat, f.Tensors); err != nil {
 			return fmt.Errorf("train: transfer from %s: %w", path, err)
 		}
 	}
 	return nil
+}
+
+// compareTransfer warns where the snapshot's preconditioning is not the run's:
+// the weights then mean something else at first.
+func (r *run) compareTransfer(f *safetensors.File) {
+	var from model.Config
+	if err := json.Unmarshal([]byte(f.Metadata[model.MetadataKey]), &from); err != nil {
+		r.warn(fmt.Sprintf("transfer: the snapshot's configuration cannot be read: %v", err))
+		return
+	}
+	then, now := from.Precond, r.model.Config().Precond
+	if then.Name() != now.Name() || !maps.Equal(then.Params(), now.Params()) {
+		r.warn(fmt.Sprintf("transfer: the snapshot was trained with precond %s %v, this run has %s %v",
+			then.Name(), then.Params(), now.Name(), now.Params()))
+	}
 }

@@ -14,7 +14,7 @@ type stepper struct {
 	device  *model.Device
 	program *model.Loss
 	weights *weights
-	draws   *draws
+	draw    func(b *data.Batch, at int) *model.Batch // what is random about images [at, at+Micro) of b
 	losses  []float64
 	nimg    int64 // images seen
 	step    int64 // optimiser steps taken
@@ -27,7 +27,7 @@ func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
 	}
 	s := &stepper{
 		config: c, device: d, program: program, weights: newWeights(m.Layout()),
-		draws: newDraws(c, m.Config().Dim()), losses: make([]float64, c.Micro),
+		draw: newDraws(c, m.Config().Dim()).fill, losses: make([]float64, c.Micro),
 	}
 	if err := m.Layout().Init(s.weights.raw, c.Seed); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (s *stepper) gradient(b *data.Batch, st *stats) error {
 		if at > 0 {
 			to = s.weights.accumulating
 		}
-		m := s.draws.fill(b, at)
+		m := s.draw(b, at)
 		if err := s.program.Run(s.weights.raw, to, s.losses, m); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}

@@ -134,34 +134,189 @@ func TestCancelledRunContinues(t *testing.T) {
 	}
 }
 
-// Any split into microbatches sees the same draws and gives the same weights to
-// rounding.
+// firstStepper returns a stepper and its first batch.
+func firstStepper(t *testing.T, c Config) (*stepper, *data.Batch) {
+	t.Helper()
+	mc, err := c.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := device(t, 2)
+	m, err := model.New(mc, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStepper(c, m, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng.FillNormal(s.weights.raw, 9, rng.Init, 0) // away from the nearly-zero initial branches
+	for i := range s.weights.raw {
+		s.weights.raw[i] *= 0.1
+	}
+	l, err := data.NewLoader(blobs{200}, data.LoaderOptions{Batch: c.Batch, XFlip: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	b, err := l.Next(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, b
+}
+
+// distance returns |a-b| / |b|.
+func distance(a, b []float32) float64 {
+	var diff, size float64
+	for i, v := range b {
+		diff += math.Pow(float64(a[i])-float64(v), 2)
+		size += float64(v) * float64(v)
+	}
+	return math.Sqrt(diff / size)
+}
+
+// Any split into microbatches sees the same draws and gives the same gradient
+// to rounding.
 func TestMicrobatchesAgree(t *testing.T) {
-	snapshot := func(micro int) []float32 {
+	gradient := func(micro int) ([]float32, float64) {
 		c := quick(t)
 		c.Micro = micro
-		r := mustRun(t, c, options(t, t.TempDir()))
-		f, err := checkpoints.Load(r.Snapshot, checkpoints.Snapshot)
-		if err != nil {
+		s, b := firstStepper(t, c)
+		st := stats{bins: bins{loss: c.Loss()}}
+		if err := s.gradient(b, &st); err != nil {
 			t.Fatal(err)
 		}
-		_, w, err := model.FromSnapshot(f, device(t, 1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
+		return s.weights.grad, st.bins.mean()
 	}
-	want := snapshot(16)
+	want, loss := gradient(16)
 	for _, micro := range []int{1, 4, 8} {
-		got := snapshot(micro)
-		var diff, size float64
-		for i, v := range want {
-			diff += math.Pow(float64(got[i])-float64(v), 2)
-			size += float64(v) * float64(v)
+		got, l := gradient(micro)
+		if e := distance(got, want); !(e <= 1e-5) {
+			t.Errorf("microbatches of %d: the gradient differs by %.2e", micro, e)
 		}
-		if e := math.Sqrt(diff / size); e > 1e-3 {
-			t.Errorf("microbatches of %d: weights differ by %.2e of their RMS", micro, e)
+		if math.Abs(l-loss) > 1e-6*loss {
+			t.Errorf("microbatches of %d: loss %.8g, want %.8g", micro, l, loss)
 		}
+	}
+}
+
+// Clipping scales the whole gradient to the limit; below it nothing changes.
+func TestClipNorm(t *testing.T) {
+	first := func(limit float64) []float32 { // first moment after one step: (1-beta1) times the gradient
+		c := quick(t)
+		c.ClipNorm = limit
+		s, b := firstStepper(t, c)
+		st := stats{bins: bins{loss: c.Loss()}}
+		if err := s.advance(b, &st); err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.weights.m {
+			s.weights.m[i] /= float32(1 - c.Beta1)
+		}
+		return s.weights.m
+	}
+	d := device(t, 1)
+	free := first(0)
+	norm := d.Norm(free)
+	if high := first(2 * norm); distance(high, free) != 0 {
+		t.Error("a limit above the norm changes the gradient")
+	}
+	low := first(norm / 10)
+	if got := d.Norm(low); math.Abs(got-norm/10) > 1e-4*norm {
+		t.Errorf("clipped to %.6g, want %.6g", got, norm/10)
+	}
+	for i := range low {
+		low[i] *= 10
+	}
+	if e := distance(low, free); e > 1e-5 {
+		t.Errorf("clipping changes the direction by %.2e", e)
+	}
+}
+
+// A run continued from an older state with other options leaves nothing of the
+// course it left in the way: its own newest state resumes without a word.
+func TestResumeFromAnOlderStateTakesOver(t *testing.T) {
+	c := quick(t)
+	c.Duration, c.Keep = 0.003, 3
+	o := options(t, t.TempDir())
+	r := mustRun(t, c, o)
+	o.Resume, o.Force = filepath.Join(r.Dir, checkpoints.State.FileName(1008)), true
+	changed := c
+	changed.LR, changed.Duration, changed.Keep = 5e-4, 0.0015, 1
+	mustRun(t, changed, o)
+	again, err := LoadConfig(r.Dir)
+	if err != nil || again.LR != changed.LR {
+		t.Fatalf("lr %v, %v; want the new course's", again.LR, err)
+	}
+	o.Resume, o.Force = r.Dir, false
+	again.Duration = 0.002
+	if end := mustRun(t, again, o); end.NImg != 2000 {
+		t.Errorf("continued to %d images, want 2000", end.NImg)
+	}
+}
+
+// The configuration comes with the state: a run killed after a forced resume,
+// before its first tick, and a state copied elsewhere, resume as they are.
+func TestConfigurationFollowsTheState(t *testing.T) {
+	c := quick(t)
+	o := options(t, t.TempDir())
+	r := mustRun(t, c, o)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	changed := c
+	changed.LR, changed.Duration = 7e-4, 2*c.Duration
+	o.Resume, o.Force = r.Dir, true
+	if _, err := Run(ctx, changed, o); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := LoadConfig(r.Dir); err != nil || got.LR != 7e-4 || got.Duration != changed.Duration {
+		t.Errorf("lr %v, duration %v, %v", got.LR, got.Duration, err)
+	}
+	name := checkpoints.State.FileName(r.NImg)
+	alone := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(alone, contents(t, filepath.Join(r.Dir, name)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadConfig(alone)
+	if err != nil || got.LR != 7e-4 {
+		t.Errorf("a state by itself: lr %v, %v", got.LR, err)
+	}
+	if _, err := LoadConfig(t.TempDir()); err == nil {
+		t.Error("an empty folder has a configuration")
+	}
+}
+
+// Dumps fall due also when a step is longer than a tick.
+func TestLongStepsStillDump(t *testing.T) {
+	c := quick(t)
+	c.Batch, c.Micro, c.Dump, c.Duration, c.Keep = 1500, 50, 2, 0.0045, 9
+	seen := map[int64]bool{}
+	o := options(t, t.TempDir())
+	r := mustRun(t, c, o)
+	entries, err := checkpoints.List(r.Dir, checkpoints.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		seen[e.NImg] = true
+	}
+	// Ticks 1, 3 and 4: the second and the fourth are passed at 3000 and 4500.
+	if !seen[3000] || !seen[4500] || seen[1500] {
+		t.Errorf("states at %v, want 0, 3000 and 4500", seen)
+	}
+}
+
+// What failed before training leaves no folder behind.
+func TestFailedStartLeavesNothing(t *testing.T) {
+	out := t.TempDir()
+	c := quick(t)
+	c.Transfer = filepath.Join(out, "none.safetensors")
+	if _, err := Run(context.Background(), c, options(t, out)); err == nil {
+		t.Fatal("a missing snapshot was transferred")
+	}
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 0 {
+		t.Errorf("%v, %v", entries, err)
 	}
 }
 
@@ -269,6 +424,9 @@ func TestConfigYAMLRoundTrip(t *testing.T) {
 	lines, err := back.changes(c)
 	if err != nil || len(lines) != 0 || back.Duration != c.Duration {
 		t.Errorf("%v %v", lines, err)
+	}
+	if _, err := ParseConfig([]byte("batch: 4\n---\nbogus: 5\n"), c); err == nil {
+		t.Error("a second document was accepted")
 	}
 	if _, err := ParseConfig([]byte("batch: 4\nbach: 5\n"), c); err == nil || !strings.Contains(err.Error(), "2") {
 		t.Errorf("unknown key: %v, want an error that names line 2", err)

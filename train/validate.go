@@ -13,7 +13,8 @@ import (
 // validation is the loss on images held out of training, each with one fixed
 // noise level and one fixed noise. The levels are the quantiles (i+1/2)/n of
 // the training distribution, so the mean has little noise of its own, and they
-// do not depend on the run's seed, so runs compare.
+// do not depend on the run's seed: runs with one P_mean, P_std and sigma_data
+// compare.
 type validation struct {
 	program *model.Loss
 	loss    loss.EDM

@@ -13,7 +13,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"edm/checkpoints"
 	"edm/internal/atomicfile"
+	"edm/internal/safetensors"
 )
 
 // ConfigFile is the name of the resolved configuration in a run's folder.
@@ -26,31 +28,94 @@ func ParseConfig(text []byte, base Config) (Config, error) {
 	if err := dec.Decode(&base); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("train: configuration: %w", err)
 	}
+	var more any
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("train: configuration: want one YAML document, found a second")
+	}
 	return base, nil
 }
 
 // YAML returns the configuration as a file that --config reads.
 func (c Config) YAML() ([]byte, error) { return yaml.Marshal(c) }
 
-// LoadConfig returns the configuration of a run: path is its folder or a state
-// file in it.
+// LoadConfig returns the configuration of a run: path is its folder or one of
+// its state files. What decides the numbers comes from the state, which is what
+// continues; when to stop, report and save comes from the folder's config.yaml
+// where there is one.
 func LoadConfig(path string) (Config, error) {
-	dir := path
-	if st, err := os.Stat(path); err != nil {
+	st, err := os.Stat(path)
+	if err != nil {
 		return Config{}, fmt.Errorf("train: no run at %s: %w", path, err)
-	} else if !st.IsDir() {
+	}
+	dir, states := path, []string{path}
+	if st.IsDir() {
+		if states, err = statesOf(path); err != nil {
+			return Config{}, err
+		}
+	} else {
 		dir = filepath.Dir(path)
 	}
-	name := filepath.Join(dir, ConfigFile)
-	text, err := os.ReadFile(name)
+	state, stateErr := stateConfig(states)
+	file, fileErr := readConfig(filepath.Join(dir, ConfigFile))
+	switch {
+	case stateErr != nil && fileErr != nil:
+		return Config{}, fmt.Errorf("train: %s is not a run's folder: %w", dir, errors.Join(stateErr, fileErr))
+	case stateErr != nil:
+		return file, nil
+	case fileErr == nil:
+		state.takeFree(file)
+	}
+	return state, nil
+}
+
+// statesOf returns the paths of a folder's states, newest first.
+func statesOf(dir string) ([]string, error) {
+	entries, err := checkpoints.List(dir, checkpoints.State)
 	if err != nil {
-		return Config{}, fmt.Errorf("train: %s is not a run's folder: %w", dir, err)
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	var paths []string
+	for _, e := range slices.Backward(entries) {
+		paths = append(paths, e.Path)
+	}
+	return paths, nil
+}
+
+// stateConfig returns the configuration in the first state that has one. Only
+// headers are read; the state itself is verified when it is resumed from.
+func stateConfig(paths []string) (Config, error) {
+	err := errors.New("no state")
+	for _, path := range paths {
+		var r *safetensors.Reader
+		if r, err = safetensors.Open(path); err != nil {
+			continue
+		}
+		text := r.Header.Metadata[keyConfig]
+		r.Close()
+		var c Config
+		if c, err = ParseConfig([]byte(text), Config{}); err == nil {
+			return c, nil
+		}
+	}
+	return Config{}, err
+}
+
+func readConfig(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, err
 	}
 	c, err := ParseConfig(text, Config{})
 	if err != nil {
-		return Config{}, fmt.Errorf("train: %s: %w", name, err)
+		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
+}
+
+// takeFree copies the keys of free from another configuration.
+func (c *Config) takeFree(from Config) {
+	c.Data, c.Preset, c.Transfer, c.Duration, c.Micro = from.Data, from.Preset, from.Transfer, from.Duration, from.Micro
+	c.Tick, c.Snap, c.Dump, c.Keep = from.Tick, from.Snap, from.Dump, from.Keep
 }
 
 // saveConfig writes the configuration to a run's folder.
@@ -74,7 +139,7 @@ func (c Config) saveConfig(dir string) error {
 // or how a batch is split (which changes rounding only, and is warned of).
 func free() map[string]bool {
 	return map[string]bool{
-		"data": true, "preset": true, "duration": true, "micro": true,
+		"data": true, "preset": true, "transfer": true, "duration": true, "micro": true,
 		"tick": true, "snap": true, "dump": true, "keep": true,
 	}
 }

@@ -154,7 +154,7 @@ func TestSampleOptions(t *testing.T) {
 	want := map[string]string{
 		"seed": "1", "class": "2", "Software": "edm-sample", "solver": "euler", "steps": "2", "sigma_min": "0.002", "sigma_max": "70",
 		"rho": "7", "S_churn": "1", "S_min": "0.01", "S_max": "50", "S_noise": "1.003",
-		"dataset": texts["dataset"], "nimg": "16", "network_sha256": texts["network_sha256"],
+		"nimg": "16", "network_sha256": texts["network_sha256"],
 	}
 	if diff := cmp.Diff(want, texts); diff != "" {
 		t.Error(diff)

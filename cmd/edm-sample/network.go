@@ -13,7 +13,6 @@ import (
 
 // The snapshot's metadata that edm-train adds to the model's own.
 const (
-	datasetKey = "edm_dataset"
 	classesKey = "edm_classes"
 	nimgKey    = "edm_nimg"
 	hashKey    = "content_sha256"

@@ -108,7 +108,6 @@ func settings(n *network, o sample.Options) []picture.Text {
 			picture.Text{Key: "S_noise", Value: number(o.SNoise)})
 	}
 	for _, t := range []picture.Text{
-		{Key: "dataset", Value: n.metadata[datasetKey]},
 		{Key: "nimg", Value: n.metadata[nimgKey]},
 		{Key: "network_sha256", Value: n.metadata[hashKey]},
 	} {

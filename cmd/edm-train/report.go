@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 
 	"edm/checkpoints"
 	"edm/data"
@@ -29,22 +32,34 @@ func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *m
 	fmt.Fprintf(w, "%s\n", text)
 	fmt.Fprintf(w, "dataset     %s: %d images of %v, all readable\n", ds.Name(), ds.Len(), ds.Shape())
 	fmt.Fprintf(w, "parameters  %d\n", plan.Parameters)
-	fmt.Fprintf(w, "memory      %s: %s for a step of %d images, %s for weights, average, moments and gradients\n",
-		cli.Bytes(plan.ArenaBytes+plan.StateBytes), cli.Bytes(plan.ArenaBytes), c.Micro, cli.Bytes(plan.StateBytes))
+	fmt.Fprintf(w, "memory      %s: %s for a step of %d images, %s for weights, average, moments and gradients, %s for validation;\n"+
+		"            the data set, the preview and the program itself come on top\n",
+		cli.Bytes(plan.ArenaBytes+plan.StateBytes+plan.ValidationBytes), cli.Bytes(plan.ArenaBytes), c.Micro,
+		cli.Bytes(plan.StateBytes), cli.Bytes(plan.ValidationBytes))
 	fmt.Fprintf(w, "work        %.3g GFLOP an image, forward and backward\n", plan.FlopsPerImage/1e9)
 	fmt.Fprintf(w, "time        about %v for %d images at %s img/s on %s\n",
 		cli.Left(left, 1/plan.SecondsPerImage), left, cli.Rate(1/plan.SecondsPerImage), device.Name())
 	return nil
 }
 
-// done returns how many images the run to resume has seen, by its newest state.
+// done returns how many images the run to resume has seen, by its newest state
+// or the one that is named.
 func (r *request) done() (int64, error) {
 	if r.resume == "" {
 		return 0, nil
 	}
-	states, err := checkpoints.List(r.resume, checkpoints.State)
-	if err != nil || len(states) == 0 {
+	dir, file := r.resume, ""
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		dir, file = filepath.Split(dir)
+	}
+	states, err := checkpoints.List(filepath.Clean(dir), checkpoints.State)
+	if err != nil {
 		return 0, err
 	}
-	return states[len(states)-1].NImg, nil
+	for _, s := range slices.Backward(states) {
+		if file == "" || filepath.Base(s.Path) == file {
+			return s.NImg, nil
+		}
+	}
+	return 0, nil
 }

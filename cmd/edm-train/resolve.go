@@ -149,6 +149,9 @@ func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) e
 			c.Validation = asked.Validation
 		}
 	}
+	if !r.changed("micro") && c.Micro == defaults.Micro {
+		c.Micro = divisor(c.Batch, c.Micro)
+	}
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
 		if bad {
@@ -163,4 +166,15 @@ func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) e
 		"classes is %d, but %s has %d", asked.Classes, ds.Name(), ds.NumClasses())
 	fault(c.Validation >= ds.Len(), "--validation holds out %d of the %d images of %s, want fewer", c.Validation, ds.Len(), ds.Name())
 	return errors.Join(append(errs, c.Validate())...)
+}
+
+// divisor returns the largest divisor of batch up to top, so that --batch alone
+// is enough.
+func divisor(batch, top int) int {
+	for d := min(batch, top); d > 1; d-- {
+		if batch%d == 0 {
+			return d
+		}
+	}
+	return 1
 }

@@ -16,14 +16,13 @@ import (
 
 // train runs or resumes the training and says how it ended and what to do next.
 func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.Config, ds data.Dataset, device *model.Device) error {
-	transfer, err := r.transferFrom(stderr)
-	if err != nil {
+	if err := r.transferFrom(&c, stderr); err != nil {
 		return err
 	}
 	show := &display{stdout: stdout, stderr: stderr, device: device.Name()}
 	defer show.close()
 	result, err := train.Run(ctx, c, train.Options{
-		OutDir: r.outdir, Desc: r.desc, Resume: r.resume, Force: r.force, Transfer: transfer,
+		OutDir: r.outdir, Desc: r.desc, Resume: r.resume, Force: r.force,
 		Dataset: ds, Device: device,
 		Hooks: train.Hooks{
 			Start: show.start, Step: show.step, Tick: show.tick, Warn: show.warn,
@@ -49,23 +48,28 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 	return nil
 }
 
-// transferFrom returns the path of the snapshot that --transfer names.
-func (r *request) transferFrom(stderr io.Writer) (string, error) {
-	if r.transfer == "" {
-		return "", nil
+// transferFrom makes the configuration name the snapshot file that --transfer,
+// or the configuration itself, asks a new run to start from.
+func (r *request) transferFrom(c *train.Config, stderr io.Writer) error {
+	if r.transfer != "" {
+		c.Transfer = r.transfer
 	}
-	st, err := os.Stat(r.transfer)
+	if c.Transfer == "" || r.resume != "" {
+		return nil
+	}
+	st, err := os.Stat(c.Transfer)
 	if err != nil {
-		return "", fmt.Errorf("--transfer: %w: want a snapshot file or a run folder", err)
+		return fmt.Errorf("--transfer: %w: want a snapshot file or a run folder", err)
 	}
 	if !st.IsDir() {
-		return r.transfer, nil
+		return nil
 	}
-	path, _, err := checkpoints.Latest(r.transfer, checkpoints.Snapshot, func(message string) {
+	path, _, err := checkpoints.Latest(c.Transfer, checkpoints.Snapshot, func(message string) {
 		fmt.Fprintln(stderr, "warning:", message)
 	})
 	if errors.Is(err, checkpoints.ErrNone) {
-		return "", fmt.Errorf("--transfer: %w: want a snapshot file or a run folder with one", err)
+		return fmt.Errorf("--transfer: %w: want a snapshot file or a run folder with one", err)
 	}
-	return path, err
+	c.Transfer = path
+	return err
 }

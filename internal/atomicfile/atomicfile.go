@@ -132,7 +132,7 @@ func bareLink(err error) error {
 }
 
 // staleAge is when a temporary counts as left behind on a file system without
-// locks. Its writer touches it every few seconds.
+// locks, where nothing else tells: no write should take as long.
 const staleAge = time.Hour
 
 // CleanStale removes the temporaries in dir that killed processes left behind.

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"runtime"
 
 	"edm/internal/engine"
 	"edm/internal/op"
@@ -44,10 +45,11 @@ func newBackend(k *kernels, threads int) *Backend {
 }
 
 // Name identifies the set of kernels: equal names mean equal bits. AVX2 and
-// AVX-512 share one, since they round alike.
+// AVX-512 share one, since they round alike; the portable kernels do not round
+// alike on every processor, since Go fuses multiply and add where it can.
 func (b *Backend) Name() string {
 	if b.k.name == "portable" {
-		return "cpu-portable"
+		return "cpu-portable-" + runtime.GOARCH
 	}
 	return "cpu-fma"
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"runtime"
 
 	"gorgonia.org/tensor"
 
@@ -113,7 +114,7 @@ type Backend interface {
 type Portable struct{}
 
 // Name implements Backend.
-func (Portable) Name() string { return "portable" }
+func (Portable) Name() string { return "portable-" + runtime.GOARCH }
 
 // Close implements Backend.
 func (Portable) Close() error { return nil }

@@ -19,6 +19,7 @@ type Machine struct {
 	slots   [][]*Buffer // places in args where each value's buffer stands
 	values  []Buffer
 	bound   []bool // by Bind; others follow the node's Gorgonia value
+	arena   Buffer
 }
 
 var _ gorgonia.VM = (*Machine)(nil)
@@ -33,7 +34,7 @@ func NewMachine(p *Program) (*Machine, error) {
 		values:  make([]Buffer, len(p.values)),
 		bound:   make([]bool, len(p.values)),
 	}
-	arena := NewBuffer(p.DType, p.arena)
+	m.arena = NewBuffer(p.DType, p.arena)
 	for i, s := range p.Steps {
 		k, err := p.backend.Kernel(s.Call)
 		if err != nil {
@@ -42,7 +43,7 @@ func NewMachine(p *Program) (*Machine, error) {
 		m.kernels[i] = k
 		a := &m.args[i]
 		a.In = make([]Buffer, len(s.Inputs))
-		a.Work = arena.slice(s.Work.At, s.Work.Len)
+		a.Work = m.arena.slice(s.Work.At, s.Work.Len)
 		for j, id := range s.Inputs {
 			m.slots[id] = append(m.slots[id], &a.In[j])
 		}
@@ -50,7 +51,7 @@ func NewMachine(p *Program) (*Machine, error) {
 	}
 	for i, v := range p.values {
 		if v.role == intermediate {
-			m.set(i, arena.slice(v.span.At, v.span.Len))
+			m.set(i, m.arena.slice(v.span.At, v.span.Len))
 		}
 	}
 	return m, nil
