@@ -26,7 +26,7 @@ go build -o bin/ ./cmd/...
 bin/edm-train --dry-run | tail -n 5
 
 # The demo preset in small: half the width, 2,000 images, a state a kimg.
-small=(--preset demo --model-channels 16 --duration 0.002 --tick 1 --dump 1 --snap 0 --validation 32 --preview 9 --seed 7)
+small=(--preset demo --model-channels 16 --batch 32 --micro 16 --duration 0.002 --tick 1 --dump 1 --snap 0 --validation 32 --preview 9 --seed 7)
 
 # same A B: the last snapshots of two folders of runs are the same bytes.
 same() {

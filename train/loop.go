@@ -56,27 +56,26 @@ func (r *run) one(ctx context.Context, loader *data.Loader) error {
 	}
 	length := int64(r.config.Tick) * 1000
 	if was, is := before/length, r.nimg/length; is > was {
-		return r.due(was, is)
+		return r.due(was, is, ctx.Err() == nil)
 	}
 	return nil
 }
 
-// due writes the state and snapshot that fall on the ticks after was up to is,
-// and reports. Ticks are numbered by images, so a resumed run has them where the
-// first would. The state comes first: it is what must not be lost.
-func (r *run) due(was, is int64) error {
+// due reports and writes the state and snapshot that fall on the ticks after was
+// up to is. Ticks are numbered by images, so a resumed run has them where the
+// first would. The log comes first: a run that is killed in between resumes from
+// an earlier state and writes the line again. A log that fails does not keep the
+// state from being saved.
+func (r *run) due(was, is int64, validate bool) error {
 	on := func(every int) bool { return every > 0 && is/int64(every) > was/int64(every) }
+	err := r.report(validate)
 	if on(r.config.Dump) {
-		if err := r.saveState(); err != nil {
-			return err
-		}
+		err = errors.Join(err, r.saveState())
 	}
-	if on(r.config.Snap) {
-		if err := r.saveSnapshot(); err != nil {
-			return err
-		}
+	if on(r.config.Snap) && err == nil {
+		err = r.saveSnapshot()
 	}
-	return r.report(true)
+	return err
 }
 
 // report logs a tick, with the validation losses if asked for.

@@ -14,7 +14,7 @@ import (
 // Every key of the configuration has a flag of the same name, and every flag
 // sets its own key and nothing else.
 func TestSettingsCoverConfig(t *testing.T) {
-	elsewhere := map[string]bool{"preset": true, "resolution": true, "channels": true, "classes": true}
+	elsewhere := map[string]bool{"preset": true, "resolution": true, "channels": true, "classes": true, "transfer": true}
 	known := map[string]setting{}
 	for _, s := range settings() {
 		known[s.name] = s
