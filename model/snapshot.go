@@ -36,11 +36,9 @@ func (l Layout) SetTensors(flat []float32, tensors map[string]safetensors.Tensor
 		if !slices.Equal(t.Shape, p.Shape) {
 			return fmt.Errorf("model: tensor %s has shape %v, want %v: the file holds another architecture", p.Name, t.Shape, p.Shape)
 		}
-		v, err := t.Float32s()
-		if err != nil {
+		if err := t.CopyFloat32s(p.View(flat)); err != nil {
 			return fmt.Errorf("model: tensor %s: %w", p.Name, err)
 		}
-		copy(p.View(flat), v)
 	}
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
 		if !known[name] {

@@ -63,7 +63,7 @@ func TestHelp(t *testing.T) {
 		t.Fatalf("exit status %d", code)
 	}
 	for _, want := range []string{
-		"--duration Mimg", "(default: demo 0.035; small 2; cifar10 200)", "--tick kimg", "(default: demo 1,2,2; small 1,2,2; cifar10 2,2,2)",
+		"--duration Mimg", "(default: demo 0.025; small 2; cifar10 200)", "--tick kimg", "(default: demo 1,2,2; small 1,2,2; cifar10 2,2,2)",
 		"Adam beta1, a fraction (default 0.9)", "--resume run", "edm-train completion --help",
 	} {
 		if !strings.Contains(help, want) {
