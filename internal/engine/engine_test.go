@@ -114,6 +114,12 @@ func scale[T float32 | float64](b []T, name string) {
 // run compiles and runs the outputs and returns copies of their values.
 func (n *tiny) run(t testing.TB, b engine.Backend) [][]float64 {
 	t.Helper()
+	return n.values(t, n.machine(t, b))
+}
+
+// machine compiles the outputs.
+func (n *tiny) machine(t testing.TB, b engine.Backend) *engine.Machine {
+	t.Helper()
 	p, err := engine.Compile(b, n.outputs...)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +128,7 @@ func (n *tiny) run(t testing.TB, b engine.Backend) [][]float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.values(t, m)
+	return m
 }
 
 // values runs m on an arena full of NaN and returns copies of the outputs.
@@ -239,14 +245,7 @@ func TestDeterministic(t *testing.T) {
 	var want [][]float64
 	for _, threads := range []int{1, 2, 5} {
 		b := cpu.New(threads)
-		p, err := engine.Compile(b, n.outputs...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := engine.NewMachine(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := n.machine(t, b)
 		for range 2 {
 			got := n.values(t, m)
 			if want == nil {
@@ -266,14 +265,7 @@ func TestNoAllocation(t *testing.T) {
 	b := cpu.New(2)
 	defer b.Close()
 	n := newTiny(t, tensor.Float32)
-	p, err := engine.Compile(b, n.outputs...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := engine.NewMachine(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := n.machine(t, b)
 	for _, x := range n.inputs {
 		if !m.Uses(x) {
 			continue
