@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/engine"
+	"edm/internal/sysmem"
 	"edm/model/precond"
 )
 
@@ -59,6 +60,10 @@ func (m *Model) compile(g *graph, outputs ...*gorgonia.Node) (*program, error) {
 	compiled, err := engine.Compile(m.device.backend, outputs...)
 	if err != nil {
 		return nil, err
+	}
+	if free, ok := sysmem.Available(); ok && compiled.ArenaBytes() > free {
+		return nil, fmt.Errorf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: use a smaller microbatch (--micro) or batch",
+			g.n, compiled.ArenaBytes()>>20, free>>20)
 	}
 	machine, err := engine.NewMachine(compiled)
 	if err != nil {

@@ -103,7 +103,7 @@ func (c Config) Validate() error {
 		fault(!(v >= low) || math.IsInf(v, 0), "%s is %v, want a number of at least %v", name, v, low)
 	}
 	fault(!(c.Duration > 0) || c.Duration > 1e6 || c.TotalImages() < 1, "duration is %v Mimg, want at least one image, 1e-6, and at most 1e6", c.Duration)
-	fault(c.Batch < 1, "batch is %d, want at least 1", c.Batch)
+	fault(c.Batch < 1 || c.Batch > 1<<16, "batch is %d, want 1 to 65536", c.Batch)
 	fault(c.Micro < 1 || (c.Batch > 0 && c.Batch%max(1, c.Micro) != 0), "micro is %d, want a divisor of batch (%d)", c.Micro, c.Batch)
 	fault(!(c.LR > 0) || math.IsInf(c.LR, 0), "lr is %v, want a positive number", c.LR)
 	for name, b := range map[string]float64{"beta1": c.Beta1, "beta2": c.Beta2} {

@@ -19,6 +19,9 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	defer loader.Close()
 	r.began = time.Now()
+	if r.savedAt.IsZero() {
+		r.savedAt = r.began
+	}
 	if hook := r.options.Hooks.Start; hook != nil {
 		hook(Start{
 			Dir: r.dir, Config: r.config, Parameters: r.model.Layout().Count, NImg: r.nimg,
@@ -56,9 +59,12 @@ func (r *run) one(ctx context.Context, loader *data.Loader) error {
 	}
 	length := int64(r.config.Tick) * 1000
 	if was, is := before/length, r.nimg/length; is > was {
-		return r.due(was, is, ctx.Err() == nil)
+		err = r.due(was, is, ctx.Err() == nil)
 	}
-	return nil
+	if every := r.options.Autosave; err == nil && every > 0 && time.Since(r.savedAt) > every {
+		err = r.saveState()
+	}
+	return err
 }
 
 // due reports and writes the state and snapshot that fall on the ticks after was

@@ -17,6 +17,9 @@ type Options struct {
 	Dataset data.Dataset // what Config.Data names
 	Device  *model.Device
 	Hooks   Hooks
+	// Autosave is the longest time that training goes on without saving a state;
+	// 0 leaves it to Config.Dump.
+	Autosave time.Duration
 }
 
 // Hooks are called by Run on its own goroutine; nil ones are left out.

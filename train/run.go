@@ -29,6 +29,7 @@ type run struct {
 	snapshot    string // path of the last one
 	snapshotAt  int64  // and its image count; -1 for none
 	stateAt     int64
+	savedAt     time.Time // when the last state was written
 }
 
 // Run trains until Duration, or until ctx is cancelled: then it finishes the

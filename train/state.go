@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"edm/checkpoints"
 	"edm/data"
@@ -70,7 +71,7 @@ func (r *run) saveState() error {
 	if _, err := checkpoints.Save(r.dir, checkpoints.State, r.nimg, f); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	r.stateAt = r.nimg
+	r.stateAt, r.savedAt = r.nimg, time.Now()
 	if err := checkpoints.Prune(r.dir, r.config.Keep); err != nil {
 		r.warn(err.Error())
 	}

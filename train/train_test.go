@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"edm/checkpoints"
 	"edm/data"
 	"edm/internal/rng"
+	"edm/internal/sysmem"
 	"edm/model"
 )
 
@@ -307,6 +309,40 @@ func TestLongStepsStillDump(t *testing.T) {
 	}
 }
 
+// However long the ticks, a state is saved every so often.
+func TestAutosave(t *testing.T) {
+	c := quick(t)
+	c.Keep = 99
+	o := options(t, t.TempDir())
+	o.Autosave = time.Nanosecond
+	r := mustRun(t, c, o)
+	entries, err := checkpoints.List(r.Dir, checkpoints.State)
+	if err != nil || len(entries) != 9 { // the start and eight steps
+		t.Errorf("%d states, %v; want 9", len(entries), err)
+	}
+}
+
+// A plan that the memory cannot hold is refused, not attempted.
+func TestPlanBeyondMemory(t *testing.T) {
+	c := quick(t)
+	c.ModelChannels, c.Batch, c.Micro = 1024, 1<<16, 1<<16
+	if _, ok := sysmem.Available(); !ok {
+		t.Log("this system does not tell its free memory")
+		return
+	}
+	if _, err := Plan(c, device(t, 1)); err == nil || !strings.Contains(err.Error(), "--micro") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A snapshot is no state to resume from, and the error says so.
+func TestResumeFromASnapshot(t *testing.T) {
+	r := mustRun(t, quick(t), options(t, t.TempDir()))
+	if _, err := LoadConfig(r.Snapshot); err == nil || !strings.Contains(err.Error(), "no training state") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // What failed before training leaves no folder behind.
 func TestFailedStartLeavesNothing(t *testing.T) {
 	out := t.TempDir()
@@ -424,6 +460,16 @@ func TestConfigYAMLRoundTrip(t *testing.T) {
 	lines, err := back.changes(c)
 	if err != nil || len(lines) != 0 || back.Duration != c.Duration {
 		t.Errorf("%v %v", lines, err)
+	}
+	for _, text := range []string{"", "# nothing\n", "---\n"} {
+		if got, err := ParseConfig([]byte(text), c); err != nil || got.Batch != c.Batch || got.Preset != c.Preset {
+			t.Errorf("an empty file %q: batch %d, %v", text, got.Batch, err)
+		}
+	}
+	for _, text := range []string{"batch: 8.5", "seed: 1.7", "channel_mult: [1.5, 2]"} {
+		if _, err := ParseConfig([]byte(text), c); err == nil || !strings.Contains(err.Error(), "whole number") {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 	if _, err := ParseConfig([]byte("batch: 4\n---\nbogus: 5\n"), c); err == nil {
 		t.Error("a second document was accepted")

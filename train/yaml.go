@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -24,15 +26,51 @@ const ConfigFile = "config.yaml"
 // ParseConfig reads a YAML configuration over base: keys that are absent keep
 // base's values, and an unknown key is an error that shows its line.
 func ParseConfig(text []byte, base Config) (Config, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := dec.Decode(&base); err != nil && !errors.Is(err, io.EOF) {
+	if err := checkIntegers(text); err != nil {
 		return Config{}, fmt.Errorf("train: configuration: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	given := base
+	if err := dec.Decode(&given); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("train: configuration: %w", err)
+	}
+	if !reflect.ValueOf(given).IsZero() { // a file of comments only decodes to nothing
+		base = given
 	}
 	var more any
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
 		return Config{}, errors.New("train: configuration: want one YAML document, found a second")
 	}
 	return base, nil
+}
+
+// checkIntegers refuses fractions where the configuration has whole numbers:
+// the decoder would cut them off.
+func checkIntegers(text []byte) error {
+	var raw map[string]any
+	if yaml.Unmarshal(text, &raw) != nil {
+		return nil // the strict decoder says what is wrong, and where
+	}
+	for i := range reflect.TypeFor[Config]().NumField() {
+		field := reflect.TypeFor[Config]().Field(i)
+		kind, key := field.Type.Kind(), field.Tag.Get("yaml")
+		if kind == reflect.Slice {
+			kind = field.Type.Elem().Kind()
+		}
+		if kind != reflect.Int && kind != reflect.Uint64 {
+			continue
+		}
+		values, ok := raw[key].([]any)
+		if !ok {
+			values = []any{raw[key]}
+		}
+		for _, v := range values {
+			if f, ok := v.(float64); ok && f != math.Trunc(f) {
+				return fmt.Errorf("%s: %v is not a whole number", key, f)
+			}
+		}
+	}
+	return nil
 }
 
 // YAML returns the configuration as a file that --config reads.
@@ -56,6 +94,9 @@ func LoadConfig(path string) (Config, error) {
 		dir = filepath.Dir(path)
 	}
 	state, stateErr := stateConfig(states)
+	if stateErr != nil && !st.IsDir() {
+		return Config{}, fmt.Errorf("train: %w", stateErr)
+	}
 	file, fileErr := readConfig(filepath.Join(dir, ConfigFile))
 	switch {
 	case stateErr != nil && fileErr != nil:
@@ -90,8 +131,12 @@ func stateConfig(paths []string) (Config, error) {
 		if r, err = safetensors.Open(path); err != nil {
 			continue
 		}
-		text := r.Header.Metadata[keyConfig]
+		text, ok := r.Metadata[keyConfig]
 		r.Close()
+		if !ok {
+			err = fmt.Errorf("%s is no training state: want a state-*.safetensors file or a run's folder", path)
+			continue
+		}
 		var c Config
 		if c, err = ParseConfig([]byte(text), Config{}); err == nil {
 			return c, nil

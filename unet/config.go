@@ -106,6 +106,15 @@ func probability(p float64) bool { return p >= 0 && p < 1 && !math.IsNaN(p) }
 // Factor returns the number that the image size must be divisible by.
 func (c Config) Factor() int { return 1 << max(0, len(c.ChannelMult)-1) }
 
+// Levels returns the image size of every level, largest first.
+func (c Config) Levels() []int {
+	sizes := make([]int, len(c.ChannelMult))
+	for i := range sizes {
+		sizes[i] = c.ImgResolution >> i
+	}
+	return sizes
+}
+
 // widths returns the channel counts that group norms see: each level's, and the
 // joins of the decoder.
 func (c Config) widths() []int {

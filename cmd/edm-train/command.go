@@ -65,6 +65,7 @@ type request struct {
 	desc       string
 	resume     string // run folder, state file, "latest", or ""
 	transfer   string // snapshot, run folder, or ""
+	latest     bool   // --resume latest was given; resume is then the run's path
 	force      bool
 	dryRun     bool
 	threads    int
@@ -116,6 +117,9 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close(ds)) }()
+	if err := r.remark(stderr, c); err != nil {
+		return err
+	}
 	device, err := model.OpenCPU(r.threads)
 	if err != nil {
 		return err

@@ -114,7 +114,7 @@ func (r *request) findRun() error {
 	if errors.Is(err, checkpoints.ErrNone) {
 		return fmt.Errorf("--resume latest: %w: start a run without --resume, or name its --outdir", err)
 	}
-	r.resume = dir
+	r.resume, r.latest = dir, true
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"edm/checkpoints"
 	"edm/data"
@@ -23,7 +24,7 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 	defer show.close()
 	result, err := train.Run(ctx, c, train.Options{
 		OutDir: r.outdir, Desc: r.desc, Resume: r.resume, Force: r.force,
-		Dataset: ds, Device: device,
+		Dataset: ds, Device: device, Autosave: 10 * time.Minute,
 		Hooks: train.Hooks{
 			Start: show.start, Step: show.step, Tick: show.tick, Warn: show.warn,
 			Snapshot: (&preview{ctx: ctx, images: r.preview, batch: c.Micro, display: show}).snapshot,

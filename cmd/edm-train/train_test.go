@@ -209,3 +209,10 @@ func TestPreviewPath(t *testing.T) {
 		t.Errorf("preview is %s, want %s", got, want)
 	}
 }
+
+func TestAttentionThatNoLevelReaches(t *testing.T) {
+	args := append(tinyFlags(t, t.TempDir()), "--preview=0", "--dry-run")
+	if code, _, stderr := execute(append(args, "--attn-resolutions=5")...); code != cli.ExitUsage || !strings.Contains(stderr, "levels are") {
+		t.Errorf("exit status %d, prints %q", code, stderr)
+	}
+}

@@ -43,7 +43,7 @@ func All() []Rule {
 			Why: "a solver works on any denoiser (EDM Sec. 3 makes them independent of training), so it knows only the interface that it declares"},
 		{Package: "loss", Imports: []string{"internal/op", "internal/rng"}, Gorgonia: true,
 			Why: "the objective is graph nodes over a denoiser's output, whichever network made it"},
-		{Package: "model", Imports: []string{"unet", "model/precond", "internal/engine", "internal/op", "internal/cpu", "internal/cuda", "internal/rng", "internal/safetensors"}, Gorgonia: true,
+		{Package: "model", Imports: []string{"unet", "model/precond", "internal/engine", "internal/op", "internal/cpu", "internal/cuda", "internal/rng", "internal/safetensors", "internal/sysmem"}, Gorgonia: true,
 			Why: "the denoiser joins network, preconditioning and executor, chooses the device and reads snapshots; loss, training and sampling come after it"},
 		{Package: "model/precond",
 			Why: "the preconditionings are Table 1 of the paper in float64: formulas, checked without a graph"},
