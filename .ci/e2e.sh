@@ -43,16 +43,21 @@ start() {
 	pid=$!
 }
 
-# wait_for LOG TEXT: waits until the training has printed TEXT.
+# wait_for LOG COMMAND...: waits, while the training runs, until COMMAND succeeds.
 wait_for() {
 	local i
 	for ((i = 0; i < 3000; i++)); do
-		! grep -q -- "$2" "$work/$1.log" || return 0
+		! "${@:2}" || return 0
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.05
 	done
 	cat "$work/$1.log"
-	fail "no '$2' in the log of $1"
+	fail "the training of $1 ended or hung before: ${*:2}"
+}
+
+# saved RUNS: whether the state after the first kimg is there.
+saved() {
+	compgen -G "$work/$1/*/state-000001024.safetensors" >/dev/null
 }
 
 echo "--- undisturbed"
@@ -60,7 +65,7 @@ bin/edm-train "${small[@]}" --outdir "$work/whole"
 
 echo "--- killed in the middle, resumed, interrupted, resumed"
 start killed "${small[@]}" --outdir "$work/killed"
-wait_for killed '^1[0-9]*/2000 images'
+wait_for killed saved killed
 sleep "0.$((RANDOM % 4))"
 kill -9 "$pid"
 status=0
@@ -69,7 +74,7 @@ wait "$pid" || status=$?
 tail -n 1 "$work/killed.log"
 
 start interrupted --resume latest --outdir "$work/killed" --preview 9
-wait_for interrupted '^resuming .*, from image 1'
+wait_for interrupted grep -q '^resuming .*, from image 1' "$work/interrupted.log"
 sleep 0.3
 kill -TERM "$pid"
 status=0

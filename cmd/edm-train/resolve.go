@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"edm/checkpoints"
 	"edm/data"
@@ -29,6 +30,9 @@ func (r *request) resolve() (train.Config, data.Dataset, error) {
 	}
 	if r.changed("channels") {
 		c.Channels = r.channels
+	}
+	if c.Data, err = anywhere(c.Data); err != nil {
+		return c, nil, fmt.Errorf("--data: %w", err)
 	}
 	ds, err := data.Open(c.Data, data.Options{
 		Resolution: c.Resolution, RGB: c.Channels == 3, CacheBytes: data.DefaultOptions().CacheBytes,
@@ -166,6 +170,14 @@ func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) e
 		"classes is %d, but %s has %d", asked.Classes, ds.Name(), ds.NumClasses())
 	fault(c.Validation >= ds.Len(), "--validation holds out %d of the %d images of %s, want fewer", c.Validation, ds.Len(), ds.Name())
 	return errors.Join(append(errs, c.Validate())...)
+}
+
+// anywhere returns a dataset's path such that a run resumes from any folder.
+func anywhere(path string) (string, error) {
+	if path == "" || path == "demo" {
+		return path, nil
+	}
+	return filepath.Abs(path)
 }
 
 // divisor returns the largest divisor of batch up to top, so that --batch alone

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type Progress struct {
 	mu      sync.Mutex
 	bar     *progressbar.ProgressBar // nil off a terminal
+	w       io.Writer
 	unit    string
 	initial int64
 	total   int64
@@ -25,13 +27,16 @@ type Progress struct {
 	drawn   time.Time // when the bar was last drawn
 }
 
+// barWidth is the number of characters that fill up.
+const barWidth = 16
+
 // redraw is the time between two drawings of a bar.
 const redraw = 100 * time.Millisecond
 
 // NewProgress starts the progress of work at initial out of total, counted in a
 // unit such as "img".
 func NewProgress(w io.Writer, unit string, initial, total int64) *Progress {
-	p := &Progress{unit: unit, initial: initial, total: max(total, 1), began: time.Now()}
+	p := &Progress{w: w, unit: unit, initial: initial, total: max(total, 1), began: time.Now()}
 	if IsTerminal(w) {
 		p.bar = newBar(w, p.total)
 	}
@@ -41,7 +46,7 @@ func NewProgress(w io.Writer, unit string, initial, total int64) *Progress {
 func newBar(w io.Writer, total int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetWidth(16),
+		progressbar.OptionSetWidth(barWidth),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetPredictTime(false), // ours counts what a resumed run had done
 		progressbar.OptionShowDescriptionAtLineEnd(),
@@ -70,10 +75,29 @@ func (p *Progress) Set(n int64, note string) {
 		return
 	}
 	p.drawn = time.Now()
-	p.bar.Describe(status(n-p.initial, p.total-n, time.Since(p.began), p.unit, note))
+	text := status(n-p.initial, p.total-n, time.Since(p.began), p.unit, note)
+	p.bar.Describe(cut(text, columns(p.w)-barColumns-2*len(strconv.FormatInt(p.total, 10))))
 	// The bar's only faults are those of a terminal that went away.
 	_ = p.bar.Set64(min(n, p.total))
 }
+
+// barColumns is the width of a drawn bar with its percentage and the brackets of
+// the count, without the count's two numbers and the text behind.
+const barColumns = barWidth + 16
+
+// columns returns the width of a terminal, 80 if it does not tell.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 80
+}
+
+// cut returns the start of ASCII text that fits into room: a line that wraps
+// would scroll at every drawing.
+func cut(text string, room int) string { return text[:max(0, min(len(text), room))] }
 
 // status returns the text behind the bar: note, rate and time left.
 func status(done, left int64, took time.Duration, unit, note string) string {
