@@ -100,7 +100,7 @@ func (s *Sampler) check(b Batch) error {
 		return fmt.Errorf("latent %d of image %d is %g, want unit normals", j%b.Dim, j/b.Dim, b.X[j])
 	}
 	if s.run.opts.SChurn > 0 && b.Noise == nil {
-		return fmt.Errorf("S_churn is %g and there is no source of noise; set Noise, for example to SeedNoise", s.run.opts.SChurn)
+		return fmt.Errorf("with S_churn %g there must be a source of noise: set Noise, for example to SeedNoise", s.run.opts.SChurn)
 	}
 	return nil
 }
