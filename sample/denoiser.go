@@ -14,9 +14,11 @@ import "context"
 type Denoiser interface {
 	// Denoise writes D(x; sigma) to dst. x and dst are [N, Dim] row-major, of
 	// equal length, and do not alias; x must not be changed and neither may be
-	// kept. sigma is positive and fixed under RoundSigma; it is inside
-	// SigmaRange except that churn may pass its upper end by a factor of up to
-	// sqrt(2), as in the paper's sampler. labels is [N, LabelDim] row-major, or
+	// kept. sigma is positive; it is inside SigmaRange except that
+	// churn may pass its upper end by a factor of up to sqrt(2), as in the
+	// paper's sampler. Time steps are at levels that RoundSigma returned, but the
+	// inner evaluations of some solvers lie between them: a network with few
+	// levels is told the nearest. labels is [N, LabelDim] row-major, or
 	// nil for none. For samples to depend on their own seeds alone, each row of
 	// dst must depend on nothing but its own rows of x and labels.
 	Denoise(ctx context.Context, dst, x []float64, sigma float64, labels []float32) error
@@ -26,4 +28,13 @@ type Denoiser interface {
 	// RoundSigma returns the supported noise level nearest to sigma. It is
 	// monotone, and does nothing to its own results.
 	RoundSigma(sigma float64) float64
+}
+
+// Rows is a Denoiser that takes a noise level for each image. The adaptive
+// solvers use it where there is one; other denoisers get their images one by
+// one.
+type Rows interface {
+	Denoiser
+	// DenoiseRows is Denoise with sigmas [N].
+	DenoiseRows(ctx context.Context, dst, x, sigmas []float64, labels []float32) error
 }

@@ -8,7 +8,8 @@ import (
 
 // Noise fills dst, [N, Dim] row-major, with the unit normals of draw number
 // draw. Equal numbers give equal draws and different numbers independent ones.
-// A solver that draws once a step uses the step's index.
+// A solver that draws once a step uses the step's index. A sampler computes
+// draws ahead on a goroutine of its own, one at a time.
 type Noise func(dst []float64, draw uint64) error
 
 // Latents fills dst, [len(seeds), dim] row-major, with the unit normals that

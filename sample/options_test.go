@@ -10,6 +10,15 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err := DefaultOptions().Validate(); err != nil {
 		t.Error(err)
 	}
+	for _, name := range Discretizations() {
+		o := DefaultOptions()
+		if err := o.SetDisc(name); err != nil {
+			t.Error(err)
+		}
+		if err := o.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for _, name := range Solvers() {
 		if err := churned(options(name, 1)).Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -32,6 +41,15 @@ func TestValidateFaults(t *testing.T) {
 		{"sigma_max is +Inf", func(o *Options) { o.SigmaMax = inf }},
 		{"sigma_max is NaN", func(o *Options) { o.SigmaMax = nan }},
 		{"sigma_min is 80, want less than sigma_max (80)", func(o *Options) { o.SigmaMin = 80 }},
+		{`disc is "kerras", want one of edm, vp`, func(o *Options) { o.Disc = "kerras" }},
+		{`schedule is "cosine", want one of linear, ve, vp`, func(o *Options) { o.Schedule = "cosine" }},
+		{`scaling is "", want one of none, vp`, func(o *Options) { o.Scaling = "" }},
+		{"rho is 3, which steps exponential have no use for", func(o *Options) { o.Disc, o.Rho = "exponential", 3 }},
+		{"alpha is 0", func(o *Options) { o.Alpha = 0 }},
+		{"alpha is 0.5, which solver euler has no use for; leave it out or choose heun", func(o *Options) { o.Solver, o.Alpha = "euler", 0.5 }},
+		{"rtol is 0.1, which solver heun has no use for", func(o *Options) { o.RTol = 0.1 }},
+		{"S_noise 1.003 have no effect with S_churn 0", func(o *Options) { o.SNoise = 1.003 }},
+		{"epsilon_s is 1", func(o *Options) { o.EpsilonS = 1 }},
 		{"rho is 0", func(o *Options) { o.Rho = 0 }},
 		{"rho is NaN", func(o *Options) { o.Rho = nan }},
 		{"S_churn is -1", func(o *Options) { o.SChurn = -1 }},
@@ -59,11 +77,11 @@ func TestValidateFaults(t *testing.T) {
 }
 
 func TestValidateReportsEveryFault(t *testing.T) {
-	err := Options{Solver: "", NumSteps: 0, SigmaMin: -1, SigmaMax: -2, Rho: -1, SChurn: -1, SMin: -1, SMax: -2, SNoise: -1}.Validate()
+	err := Options{Solver: "heun", NumSteps: 0, SigmaMin: -1, SigmaMax: -2, Rho: -1, SChurn: -1, SMin: -1, SMax: -2, SNoise: -1}.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"solver", "steps", "sigma_min", "sigma_max", "rho", "S_churn", "S_min", "S_max", "S_noise"} {
+	for _, name := range []string{"steps", "disc", "schedule", "scaling", "alpha", "epsilon_s", "sigma_min", "sigma_max", "rho", "S_churn", "S_min", "S_max", "S_noise"} {
 		if !strings.Contains(err.Error(), name+" is ") {
 			t.Errorf("no word of %s in:\n%v", name, err)
 		}

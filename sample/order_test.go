@@ -31,7 +31,7 @@ func TestSolverOrder(t *testing.T) {
 				lnH, lnErr = append(lnH, -math.Log(float64(n))), append(lnErr, math.Log(e))
 				t.Logf("N = %4d: RMS error %.3e", n, e)
 			}
-			got := slope(lnH, lnErr)
+			got := fitSlope(lnH, lnErr)
 			t.Logf("measured order %.3f", got)
 			if !(math.Abs(got-order) <= 0.05) {
 				t.Errorf("measured order %.3f, want %g", got, order)
@@ -48,8 +48,8 @@ func rms(a, b []float64) float64 {
 	return math.Sqrt(sum / float64(len(a)))
 }
 
-// slope returns the slope of the least-squares line of y over x.
-func slope(x, y []float64) float64 {
+// fitSlope returns the slope of the least-squares line of y over x.
+func fitSlope(x, y []float64) float64 {
 	var mx, my, sxy, sxx float64
 	for i := range x {
 		mx += x[i] / float64(len(x))

@@ -26,21 +26,38 @@ func TestReferenceSampler(t *testing.T) {
 	})
 }
 
-// TestReferenceAblation compares with the paper authors' general sampler where
-// its schedule and scaling are EDM's own.
+// TestReferenceAblation compares with the paper authors' general sampler: every
+// discretisation, schedule, scaling and alpha that was recorded.
 func TestReferenceAblation(t *testing.T) {
-	reference.Each(t, "sampler/ablation-*-edm-linear-none.safetensors", func(t *testing.T, f *safetensors.File) {
+	reference.Each(t, "sampler/ablation-*.safetensors", func(t *testing.T, f *safetensors.File) {
 		o := DefaultOptions()
-		var disc, schedule, scaling string
+		var steps struct {
+			Disc string `json:"discretization"`
+		}
+		if err := json.Unmarshal([]byte(f.Metadata["options"]), &steps); err != nil {
+			t.Fatal(err)
+		}
+		if steps.Disc != "" {
+			if err := o.SetDisc(steps.Disc); err != nil {
+				t.Fatal(err)
+			}
+		}
 		decodeOptions(t, f, map[string]any{
-			"solver": &o.Solver, "num_steps": &o.NumSteps, "discretization": &disc, "schedule": &schedule, "scaling": &scaling,
-			"sigma_min": &o.SigmaMin, "sigma_max": &o.SigmaMax, "rho": &o.Rho,
+			"solver": &o.Solver, "num_steps": &o.NumSteps, "discretization": &o.Disc, "schedule": &o.Schedule, "scaling": &o.Scaling,
+			"alpha": &o.Alpha, "sigma_min": &o.SigmaMin, "sigma_max": &o.SigmaMax, "rho": &o.Rho,
 			"S_churn": &o.SChurn, "S_min": &o.SMin, "S_max": &o.SMax, "S_noise": &o.SNoise,
 		})
-		if disc != "edm" || schedule != "linear" || scaling != "none" {
-			t.Fatalf("the file's name and its options disagree: %s, %s, %s", disc, schedule, scaling)
-		}
 		c := newCase(t, f)
+		if o.Disc == "iddpm" {
+			// Its levels were recorded with cosines in float32, which moves the
+			// low ones by up to 4.8e-4; package precond holds ours to the exact.
+			c.tolerance = 1e-5
+		}
+		if o.Disc == "vp" && o.Schedule == "vp" {
+			// The recording takes every step through time(sigma(t)); where that
+			// is a rounding error above t, it adds noise of its square root.
+			c.tolerance = 1e-8
+		}
 		c.compare(t, mustNew(t, c.den, o), reference.Values(t, f, "latents"))
 	})
 }
@@ -61,9 +78,16 @@ func TestReferenceKDiffusion(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := newCase(t, f)
-			c.compare(t, newSampler(c.den, o, sigmas, nil), reference.Values(t, f, "latents"))
+			c.compare(t, overLevels(c.den, o, sigmas), reference.Values(t, f, "latents"))
 		})
 	}
+}
+
+// overLevels returns a sampler whose noise levels are given.
+func overLevels(den Denoiser, o Options, sigmas []float64) *Sampler {
+	p := plan{process: newProcess("linear", "none", vpRate{}), sigmas: sigmas}
+	p.setTimes()
+	return newSampler(den, o, p)
 }
 
 // refCase is what the sampler files have in common.
@@ -73,6 +97,8 @@ type refCase struct {
 	draw []float64 // [steps, N, dim]
 	want []float64 // [N, dim]
 	nfe  int
+	// tolerance is 1e-9 unless the recording itself is not that good.
+	tolerance float64
 }
 
 func newCase(t *testing.T, f *safetensors.File) refCase {
@@ -89,7 +115,7 @@ func newCase(t *testing.T, f *safetensors.File) refCase {
 	}
 	return refCase{
 		den: mixture(t, dim, s0, mu...), dim: dim,
-		draw: reference.Values(t, f, "noise"), want: reference.Values(t, f, "out.x"), nfe: nfe,
+		draw: reference.Values(t, f, "noise"), want: reference.Values(t, f, "out.x"), nfe: nfe, tolerance: 1e-9,
 	}
 }
 
@@ -119,7 +145,7 @@ func (c refCase) compare(t *testing.T, s *Sampler, latents []float64) {
 	for j, want := range c.want {
 		diff := math.Abs(x[j] - want)
 		worst = max(worst, diff)
-		if !(diff <= 1e-9*(1+math.Abs(want))) {
+		if !(diff <= c.tolerance*(1+math.Abs(want))) {
 			t.Fatalf("x[%d] = %.12g, want %.12g", j, x[j], want)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 // safe for concurrent use; make one for each goroutine.
 type Sampler struct {
 	solver solver
-	notes  []string
 	run    run
+	wants  func(draw uint64) bool // whether churn makes a draw
 }
 
 // New returns a sampler of den. The noise levels are clipped to the network's
@@ -26,33 +26,49 @@ func New(den Denoiser, opts Options) (*Sampler, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, fmt.Errorf("sample: options: %w", err)
 	}
-	sigmas, notes, err := planSigmas(den, opts)
+	p, err := newPlan(den, opts)
 	if err != nil {
 		return nil, fmt.Errorf("sample: %w", err)
 	}
-	return newSampler(den, opts, sigmas, notes), nil
+	return newSampler(den, opts, p), nil
 }
 
-func newSampler(den Denoiser, opts Options, sigmas []float64, notes []string) *Sampler {
+func newSampler(den Denoiser, opts Options, p plan) *Sampler {
 	method, _ := solverByName(opts.Solver)
-	return &Sampler{solver: method, notes: notes, run: run{den: den, opts: opts, sigmas: sigmas}}
+	s := &Sampler{solver: method, run: run{den: den, opts: opts, plan: p}}
+	s.wants = func(draw uint64) bool {
+		_, up := s.run.raised(int(draw))
+		return up
+	}
+	return s
 }
 
 // Notes returns what New changed in the options, one line each.
-func (s *Sampler) Notes() []string { return slices.Clone(s.notes) }
+func (s *Sampler) Notes() []string { return slices.Clone(s.run.notes) }
 
-// Sigmas returns the noise levels t_0 .. t_N, the last of them 0.
+// Sigmas returns the noise levels of t_0 .. t_N, the last of them 0. An adaptive
+// solver has the two ends of its range and 0.
 func (s *Sampler) Sigmas() []float64 { return slices.Clone(s.run.sigmas) }
 
-// NFE returns the number of denoiser evaluations that one batch takes.
-func (s *Sampler) NFE() int { return s.solver.nfe(s.run.numSteps()) }
+// NFE returns the number of denoiser evaluations that one batch takes; 0 if it
+// depends on the images.
+func (s *Sampler) NFE() int {
+	if s.solver.nfe == nil {
+		return 0
+	}
+	return s.solver.nfe(&s.run.opts, s.run.sigmas)
+}
+
+// Stochastic reports whether Sample needs a source of noise.
+func (s *Sampler) Stochastic() bool { return s.solver.stochastic(&s.run.opts) }
 
 // Batch is what one call of Sample works on.
 type Batch struct {
 	X      []float64 // [N, Dim] row-major: unit normals going in (see Latents), images coming out
 	Dim    int       // numbers in an image
+	Image  []float64 // [N, Dim] images to start from, noised to the first level (SDEdit); nil to start from noise alone
 	Labels []float32 // [N, LabelDim] row-major, handed to the denoiser; nil for none
-	Noise  Noise     // fresh noise (see SeedNoise); needed when SChurn is above 0
+	Noise  Noise     // fresh noise (see SeedNoise); needed by stochastic solvers
 	Hook   func(Step) error
 }
 
@@ -64,13 +80,15 @@ type Step struct {
 	NumSteps  int       // N
 	Sigma     float64   // the noise level the step started from, after churn (tHat)
 	SigmaNext float64   // the noise level of X
-	X         []float64 // the state after the step, [N, Dim]
+	Scale     float64   // s(t) of X, 1 unless Scaling says otherwise
+	X         []float64 // the state after the step, [N, Dim], Scale times the noisy images
 	Denoised  []float64 // D at the start of the step, [N, Dim]: a preview of the result
 }
 
 // Result is what Sample reports of a finished run.
 type Result struct {
-	NFE int // denoiser evaluations made
+	NFE      int   // denoiser evaluations made; of an adaptive solver, the most that an image took
+	ImageNFE []int // evaluations of each image, of an adaptive solver; nil for others
 }
 
 // Sample replaces the latents in b.X by images. Each image is a function of its
@@ -83,10 +101,24 @@ func (s *Sampler) Sample(ctx context.Context, b Batch) (Result, error) {
 	}
 	s.run.begin(ctx, b)
 	defer s.run.end()
+	s.beginDraws(b)
 	if err := s.solver.integrate(&s.run); err != nil {
 		return Result{}, err
 	}
-	return Result{NFE: s.run.nfe}, nil
+	return Result{NFE: s.run.nfe, ImageNFE: s.run.imageNFE}, nil
+}
+
+// beginDraws starts on the first draw of noise.
+func (s *Sampler) beginDraws(b Batch) {
+	total := 0
+	if s.solver.draws != nil && s.Stochastic() {
+		total = s.solver.draws(&s.run)
+	}
+	wants := s.wants
+	if s.solver.uses&useChurn == 0 {
+		wants = nil
+	}
+	s.run.fresh.begin(b.Noise, total, wants, len(b.X))
 }
 
 func (s *Sampler) check(b Batch) error {
@@ -99,8 +131,14 @@ func (s *Sampler) check(b Batch) error {
 	if j := firstNonFinite(b.X); j >= 0 {
 		return fmt.Errorf("latent %d of image %d is %g, want unit normals", j%b.Dim, j/b.Dim, b.X[j])
 	}
-	if s.run.opts.SChurn > 0 && b.Noise == nil {
-		return fmt.Errorf("with S_churn %g there must be a source of noise: set Noise, for example to SeedNoise", s.run.opts.SChurn)
+	if b.Image != nil && len(b.Image) != len(b.X) {
+		return fmt.Errorf("%d numbers of images to start from for %d latents, want as many", len(b.Image), len(b.X))
+	}
+	if j := firstNonFinite(b.Image); j >= 0 {
+		return fmt.Errorf("number %d of image %d to start from is %g, want finite numbers", j%b.Dim, j/b.Dim, b.Image[j])
+	}
+	if s.Stochastic() && b.Noise == nil {
+		return fmt.Errorf("solver %s with these options adds fresh noise: set Noise, for example to SeedNoise", s.run.opts.Solver)
 	}
 	return nil
 }

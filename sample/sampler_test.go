@@ -266,7 +266,7 @@ func TestBatchFaults(t *testing.T) {
 		{"numbers", Batch{X: make([]float64, 2), Noise: noise}},
 		{"3 label values do not divide among 2 images", Batch{X: make([]float64, 4), Dim: 2, Labels: make([]float32, 3), Noise: noise}},
 		{"latent 1 of image 0 is NaN", Batch{X: []float64{0, math.NaN()}, Dim: 2, Noise: noise}},
-		{"with S_churn 30 there must be a source of noise", Batch{X: make([]float64, 2), Dim: 2}},
+		{"adds fresh noise: set Noise", Batch{X: make([]float64, 2), Dim: 2}},
 		{"2 seeds", Batch{X: make([]float64, 2), Dim: 2, Noise: SeedNoise([]uint64{1, 2}, 2)}},
 	}
 	for _, c := range cases {

@@ -29,8 +29,9 @@ type Preconditioning interface {
 	// Params returns a new map of every constant, under the names New takes:
 	// New(p.Name(), p.Params()) equals p.
 	Params() map[string]float64
-	// Coeffs returns the coefficients at sigma, which must be finite, positive
-	// and a value that RoundSigma returned.
+	// Coeffs returns the coefficients at sigma, which must be finite and
+	// positive, or 0 where RoundSigma returns that. A network that knows few
+	// noise levels is told the nearest.
 	Coeffs(sigma float64) Coeffs
 	// RoundSigma returns the noise level nearest to sigma that the network is
 	// given; it is sigma itself where the network takes any.
@@ -43,7 +44,7 @@ type Preconditioning interface {
 // builders lists the constructors by name.
 func builders() map[string]func(map[string]float64) (Preconditioning, error) {
 	return map[string]func(map[string]float64) (Preconditioning, error){
-		EDMName: newEDM,
+		EDMName: newEDM, VPName: newVP, VEName: newVE, IDDPMName: newIDDPM,
 	}
 }
 

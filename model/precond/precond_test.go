@@ -56,6 +56,19 @@ func TestNewFaults(t *testing.T) {
 		{"edm", map[string]float64{"sigma_min": inf}, []string{"sigma_min is +Inf"}},
 		{"edm", map[string]float64{"sigma_min": -1}, []string{"sigma_min is -1"}},
 		{"edm", map[string]float64{"sigma_min": 2, "sigma_max": 2}, []string{"sigma_max is 2"}},
+		{"vp", map[string]float64{"sigma_data": 1}, []string{`"sigma_data"`, "epsilon_t"}},
+		{"vp", map[string]float64{"beta_d": -1, "beta_min": nan, "M": 1, "epsilon_t": 1},
+			[]string{"beta_d is -1", "beta_min is NaN", "M is 1", "epsilon_t is 1"}},
+		{"vp", map[string]float64{"beta_d": 0, "beta_min": 0}, []string{"one of them above 0"}},
+		{"vp", map[string]float64{"beta_d": 2000}, []string{"at most 700"}},
+		{"ve", map[string]float64{"sigma_min": 0}, []string{"sigma_min is 0"}},
+		{"ve", map[string]float64{"sigma_max": inf}, []string{"sigma_max is +Inf"}},
+		{"ve", map[string]float64{"M": 1}, []string{`"M"`}},
+		{"iddpm", map[string]float64{"C_1": 0, "C_2": inf, "M": 1}, []string{"C_1 is 0", "C_2 is +Inf", "M is 1"}},
+		{"iddpm", map[string]float64{"M": 10.5}, []string{"M is 10.5"}},
+		{"iddpm", map[string]float64{"M": 1e300}, []string{"M is 1e+300"}},
+		{"iddpm", map[string]float64{"M": nan}, []string{"M is NaN"}},
+		{"iddpm", map[string]float64{"u": 1}, []string{`"u"`}},
 	}
 	for _, c := range cases {
 		p, err := New(c.name, c.params)

@@ -7,7 +7,72 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"edm/internal/reference"
+	"edm/internal/safetensors"
 )
+
+// TestReferenceSigmas compares with k-diffusion's noise levels.
+func TestReferenceSigmas(t *testing.T) {
+	for file, set := range map[string]func(o *Options){
+		"karras":          func(o *Options) {},
+		"exponential":     func(o *Options) { o.Disc = "exponential" },
+		"polyexponential": func(o *Options) { o.Disc, o.Rho = "polyexponential", 1.5 },
+		"vp": func(o *Options) {
+			if err := o.SetDisc("vp"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		reference.Each(t, "sampler-k/sigmas-"+file+".safetensors", func(t *testing.T, f *safetensors.File) {
+			o := DefaultOptions()
+			o.SigmaMin = 0.02
+			set(&o)
+			o.NumSteps = int(reference.Number(t, f, "n"))
+			got, want := mustNew(t, anyRange(), o).Sigmas(), reference.Values(t, f, "sigmas")
+			if len(got) != len(want) {
+				t.Fatalf("%d noise levels, want %d", len(got), len(want))
+			}
+			for i, w := range want {
+				if !(math.Abs(got[i]-w) <= 1e-12*w) {
+					t.Errorf("level %d is %.16g, want %.16g", i, got[i], w)
+				}
+			}
+		})
+	}
+}
+
+// TestProcessDerivatives: sigma' and s' are the derivatives of sigma and s, and
+// time inverts sigma.
+func TestProcessDerivatives(t *testing.T) {
+	rate := vpRate{vpBetaD, vpBetaMin}
+	for _, schedule := range Schedules() {
+		for _, scaling := range Scalings() {
+			p := newProcess(schedule, scaling, rate)
+			for _, x := range []float64{1e-3, 0.01, 0.2, 0.5, 1} {
+				const h = 1e-4
+				up, down := x*(1+h), x*(1-h)
+				near := func(what string, got, want float64) {
+					if !(math.Abs(got-want) <= 1e-6*math.Abs(want)) {
+						t.Errorf("%s, %s at t = %g: %s is %.12g, want %.12g", schedule, scaling, x, what, got, want)
+					}
+				}
+				near("sigma'", p.sigmaDeriv(x), (p.sigma(up)-p.sigma(down))/(2*h*x))
+				near("s'/s", p.slope(x).linear, (math.Log(p.scale(up))-math.Log(p.scale(down)))/(2*h*x))
+				near("time", p.time(p.sigma(x)), x)
+			}
+		}
+	}
+}
+
+// TestRateOfTheRange: the published range gives the published constants.
+func TestRateOfTheRange(t *testing.T) {
+	published := vpRate{vpBetaD, vpBetaMin}
+	got := vpRateFor(published.sigma(1e-3), published.sigma(1), 1e-3)
+	if math.Abs(got.betaD-vpBetaD) > 1e-9 || math.Abs(got.betaMin-vpBetaMin) > 1e-9 {
+		t.Errorf("rate %+v, want %+v", got, published)
+	}
+}
 
 // TestGoldenSchedule holds the default noise levels to those printed from EDM
 // Eq. 5, to the six digits printed.
@@ -30,7 +95,20 @@ func TestScheduleProperties(t *testing.T) {
 		n := rapid.IntRange(1, 200).Draw(t, "steps")
 		lo := math.Exp(rapid.Float64Range(-9, 3).Draw(t, "ln sigma_min"))
 		hi := lo * math.Exp(rapid.Float64Range(0.1, 12).Draw(t, "ln ratio"))
-		got := karrasSigmas(n, lo, hi, rapid.Float64Range(0.5, 20).Draw(t, "rho"))
+		o := DefaultOptions()
+		o.NumSteps, o.SigmaMin, o.SigmaMax = n, lo, hi
+		o.Disc = rapid.SampledFrom([]string{"edm", "vp", "ve", "exponential", "polyexponential", "linear"}).Draw(t, "disc")
+		if d, _ := discretizationByName(o.Disc); d.usesRho {
+			o.Rho = rapid.Float64Range(0.5, 4).Draw(t, "rho")
+		}
+		if o.Disc == "vp" && !vpRateFor(lo, hi, o.EpsilonS).rises(o.EpsilonS) {
+			return // no such process
+		}
+		p, err := newPlan(anyRange(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := p.sigmas
 		if len(got) != n+1 || got[0] != hi || got[n] != 0 || (n > 1 && got[n-1] != lo) {
 			t.Fatalf("%d steps from %g to %g: %v", n, hi, lo, got)
 		}
@@ -44,7 +122,7 @@ func TestScheduleProperties(t *testing.T) {
 
 // TestScheduleIsLinearAtRhoOne: rho = 1 spaces the noise levels evenly.
 func TestScheduleIsLinearAtRhoOne(t *testing.T) {
-	if diff := cmp.Diff([]float64{9, 7, 5, 3, 1, 0}, karrasSigmas(5, 1, 9, 1)); diff != "" {
+	if diff := cmp.Diff([]float64{9, 7, 5, 3, 1}, karrasLevels(&Options{NumSteps: 5, SigmaMin: 1, SigmaMax: 9, Rho: 1})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -81,6 +159,8 @@ func TestSigmasAreRounded(t *testing.T) {
 func TestImpossibleSchedules(t *testing.T) {
 	tiny := DefaultOptions()
 	tiny.Rho = 1e-3
+	fewLevels := DefaultOptions()
+	fewLevels.Disc, fewLevels.SigmaMin, fewLevels.SigmaMax = "iddpm", 1.0001, 1.0002
 	toZero := anyRange()
 	toZero.round = math.Floor
 	cases := []struct {
@@ -90,6 +170,7 @@ func TestImpossibleSchedules(t *testing.T) {
 	}{
 		{"lie outside the network's 100 to 200", fake{min: 100, max: 200}, DefaultOptions()},
 		{"lie outside the network's 0 to 0.001", fake{min: 0, max: 0.001}, DefaultOptions()},
+		{"no level of iddpm lies between", anyRange(), fewLevels},
 		{"want a rho nearer 7", anyRange(), tiny},
 		{"is 0 after", toZero, DefaultOptions()},
 	}
