@@ -69,3 +69,18 @@ func ExampleOpen() {
 	// fashion-mnist 10000 1x32x32 Ankle boot
 	// mean -0.56, sigma_data 0.66
 }
+
+// What a dataset holds, and the noise levels that it suggests.
+func ExampleInspect() {
+	r, err := data.Inspect(context.Background(), gradients{size: 8}, data.DefaultInspectOptions())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Images, "images", r.Shape, "classes", r.ClassSizes)
+	fmt.Println(r.Duplicates, "are equal to an earlier one")
+	fmt.Printf("sigma_data %.2f, sigma_max %.2f\n", r.SigmaData, r.SigmaMax())
+	// Output:
+	// 100 images 1x8x8 classes [50 50]
+	// 98 are equal to an earlier one
+	// sigma_data 0.65, sigma_max 7.41
+}

@@ -2,7 +2,6 @@ package data
 
 import (
 	"fmt"
-	"math"
 	"sync"
 )
 
@@ -21,17 +20,8 @@ func Stats(ds Dataset) (mean, std float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	var count, sum float64
-	for v, n := range hist {
-		count += float64(n)
-		sum += float64(n) * float64(v)
-	}
-	mean = sum / count
-	var square float64
-	for v, n := range hist {
-		square += float64(n) * (float64(v) - mean) * (float64(v) - mean)
-	}
-	return mean/127.5 - 1, math.Sqrt(square/count) / 127.5, nil
+	m := moments(hist)
+	return m.Mean, m.Std, nil
 }
 
 // histogram counts the values of n evenly spaced images. Counts are exact, so

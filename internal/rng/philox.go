@@ -7,8 +7,6 @@
 // thread, device or resumed process gets the same numbers.
 package rng
 
-import "math/bits"
-
 // Stream separates uses of randomness that share a seed.
 type Stream uint32
 
@@ -24,6 +22,8 @@ const (
 	Churn     Stream = 8  // noise of a stochastic solver; index = draw number
 	Label     Stream = 9  // class labels: dropout in training, random choice in sampling
 	Validate  Stream = 10 // fixed (image, sigma, noise) triples of the validation loss
+	Probe     Stream = 11 // probes of a trace estimate; index = probe number, seed = the image's own
+	Dequant   Stream = 12 // uniform noise on 8-bit images; index 0, seed = the image's own
 )
 
 const (
@@ -36,14 +36,16 @@ const (
 // Philox4x32 returns the 10-round Philox block of the 128-bit counter c under
 // the 64-bit key k.
 func Philox4x32(c [4]uint32, k [2]uint32) [4]uint32 {
+	// Eight scalars stay in registers where two arrays would not.
+	c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
+	k0, k1 := k[0], k[1]
 	for range 10 {
-		h0, l0 := bits.Mul32(mul0, c[0])
-		h1, l1 := bits.Mul32(mul1, c[2])
-		c = [4]uint32{h1 ^ c[1] ^ k[0], l1, h0 ^ c[3] ^ k[1], l0}
-		k[0] += key0
-		k[1] += key1
+		p0, p1 := mul0*uint64(c0), mul1*uint64(c2)
+		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		k0 += key0
+		k1 += key1
 	}
-	return c
+	return [4]uint32{c0, c1, c2, c3}
 }
 
 // Block returns four independent 32-bit words for block number offset of

@@ -86,3 +86,18 @@ func BenchmarkFillNormal(b *testing.B) {
 		FillNormal(x, 1, Noise, 1)
 	}
 }
+
+// TestFillNormalIsASource: the bulk form gives a Source's draws, for odd and
+// even lengths.
+func TestFillNormalIsASource(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 7, 100} {
+		x := make([]float64, n)
+		FillNormal(x, 9, Churn, 3)
+		r := New(9, Churn, 3)
+		for i, v := range x {
+			if want := r.Normal(); v != want {
+				t.Fatalf("%d draws: number %d is %v, want %v", n, i, v, want)
+			}
+		}
+	}
+}

@@ -39,7 +39,7 @@ func (r *Source) Uint64() uint64 {
 }
 
 // Float64 returns a uniform draw from [0, 1) with 53 bits.
-func (r *Source) Float64() float64 { return float64(r.Uint64()>>11) * 0x1p-53 }
+func (r *Source) Float64() float64 { return unit(r.Uint64()) }
 
 // Intn returns a uniform draw from [0, n) without modulo bias; n must be
 // positive.
@@ -58,20 +58,32 @@ func (r *Source) Normal() float64 {
 		r.has = false
 		return r.spare
 	}
-	u := 1 - r.Float64() // (0, 1]: the logarithm stays finite
-	v := r.Float64()
-	radius := math.Sqrt(-2 * math.Log(u))
-	sin, cos := math.Sincos(2 * math.Pi * v)
-	r.spare, r.has = radius*sin, true
-	return radius * cos
+	x, y := boxMuller([4]uint32{r.Uint32(), r.Uint32(), r.Uint32(), r.Uint32()})
+	r.spare, r.has = y, true
+	return x
 }
 
+// boxMuller returns two standard normal draws from one block of random bits.
+func boxMuller(b [4]uint32) (x, y float64) {
+	u := 1 - unit(uint64(b[1])<<32|uint64(b[0])) // (0, 1]: the logarithm stays finite
+	sin, cos := math.Sincos(2 * math.Pi * unit(uint64(b[3])<<32|uint64(b[2])))
+	radius := math.Sqrt(-2 * math.Log(u))
+	return radius * cos, radius * sin
+}
+
+// unit returns the number in [0, 1) that the upper 53 bits of v stand for.
+func unit(v uint64) float64 { return float64(v>>11) * 0x1p-53 }
+
 // FillNormal fills dst with standard normal draws of (seed, stream, index),
-// from its start.
+// from its start: those that a Source gives, a pair from each block.
 func FillNormal[T float32 | float64](dst []T, seed uint64, s Stream, index uint64) {
-	r := New(seed, s, index)
-	for i := range dst {
-		dst[i] = T(r.Normal())
+	n := len(dst)
+	for i := 0; i < n; i += 2 {
+		x, y := boxMuller(Block(seed, s, index, uint32(i/2)))
+		dst[i] = T(x)
+		if i+1 < n {
+			dst[i+1] = T(y)
+		}
 	}
 }
 
