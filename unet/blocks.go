@@ -1,38 +1,41 @@
 package unet
 
 import (
-	"math"
-
 	"gorgonia.org/gorgonia"
 
 	"edm/internal/op"
 )
 
-const (
-	normEps  = 1e-6
-	gainZero = 1e-5 // of layers that end a residual branch: they start near zero
-)
+// style is what distinguishes the residual blocks of one architecture.
+type style struct {
+	eps       float64 // of the group norms
+	skipScale float64 // of the sum of a block's branches
+	adaptive  bool    // the embedding scales and shifts the second norm; else it is added before it
+	project   bool    // a resampled skip passes a 1x1 convolution even where channels agree
+	headWidth int     // least channels of an attention head; 0: there is one head
 
-var (
-	gainAttn  = math.Sqrt(0.2) // of attention's qkv
-	skipScale = math.Sqrt(0.5) // keeps the variance of a sum of two unit-variance terms
-)
+	hidden, attention, output initialiser // of most layers, of qkv, of layers that end a branch
+}
 
-// resampling is what a block does to the image size.
-type resampling int
+// style returns the blocks' style.
+func (c Config) style() style {
+	if c.Arch == ADM {
+		return admStyle()
+	}
+	return songStyle()
+}
 
-const (
-	keep resampling = iota
-	down
-	up
-)
+// heads returns the number of attention heads over channels.
+func (s style) heads(channels int) int {
+	if s.headWidth == 0 {
+		return 1
+	}
+	return channels / s.headWidth
+}
 
-// block is one residual block.
-type block struct {
-	name      string
-	out       int
-	resample  resampling
-	attention bool
+// affine adds the parameters of a group norm.
+func (s *scope) affine(name string, channels int) (gamma, beta *gorgonia.Node) {
+	return s.param(name+".weight", Init{Value: 1}, channels), s.param(name+".bias", Init{}, channels)
 }
 
 // groupNorm adds a group norm with its parameters, then SiLU if asked for.
@@ -40,8 +43,23 @@ func (s *scope) groupNorm(name string, x *gorgonia.Node, silu bool) *gorgonia.No
 	if s.Err != nil {
 		return nil
 	}
-	c := x.Shape()[1]
-	return s.GroupNorm(x, s.param(name+".weight", Init{Value: 1}, c), s.param(name+".bias", Init{}, c), groupCount(c), normEps, silu)
+	channels := x.Shape()[1]
+	gamma, beta := s.affine(name, channels)
+	return s.GroupNorm(x, gamma, beta, groupCount(channels), s.eps, silu)
+}
+
+// linear adds y = x w^T, plus a bias if asked for.
+func (s *scope) linear(name string, x *gorgonia.Node, out int, bias bool, init initialiser) *gorgonia.Node {
+	if s.Err != nil {
+		return nil
+	}
+	in := x.Shape()[1]
+	weight, start := init(in, out)
+	w := s.param(name+".weight", weight, out, in)
+	if !bias {
+		return s.Apply(op.Linear{Scale: 1}, x, w)
+	}
+	return s.Apply(op.Linear{Bias: true, Scale: 1}, x, w, s.param(name+".bias", start, out))
 }
 
 // extras are what a convolution adds after its sum.
@@ -51,15 +69,15 @@ type extras struct {
 }
 
 // conv adds a convolution with bias.
-func (s *scope) conv(name string, x *gorgonia.Node, out, kernel int, gain float64, e extras) *gorgonia.Node {
+func (s *scope) conv(name string, x *gorgonia.Node, out, kernel int, init initialiser, e extras) *gorgonia.Node {
 	if s.Err != nil {
 		return nil
 	}
 	in, area := x.Shape()[1], kernel*kernel
+	weight, bias := init(in*area, out*area)
 	spec := op.Conv2D{Kernel: kernel, Bias: true, SampleBias: e.sample != nil, Residual: e.residual != nil, Scale: e.scale}
 	args := gorgonia.Nodes{
-		x, s.param(name+".weight", xavier(in*area, out*area, gain), out, in, kernel, kernel),
-		s.param(name+".bias", Init{}, out),
+		x, s.param(name+".weight", weight, out, in, kernel, kernel), s.param(name+".bias", bias, out),
 	}
 	for _, n := range []*gorgonia.Node{e.sample, e.residual} {
 		if n != nil {
@@ -69,7 +87,7 @@ func (s *scope) conv(name string, x *gorgonia.Node, out, kernel int, gain float6
 	return s.Apply(spec, args...)
 }
 
-// resize applies the block's change of image size.
+// resize applies a change of image size.
 func (s *scope) resize(x *gorgonia.Node, r resampling) *gorgonia.Node {
 	switch r {
 	case down:
@@ -90,32 +108,49 @@ func (s *scope) dropout(x *gorgonia.Node) *gorgonia.Node {
 	return s.Apply(op.Dropout{Site: site}, x, s.drop.P, s.drop.Key, s.drop.Counter)
 }
 
-// residual adds the block: two normalised convolutions with the embedding
-// added between them, a skip connection, and optionally self-attention; each
-// sum is scaled by sqrt(1/2).
+// residual adds a block: two normalised convolutions with the embedding
+// between them, a skip connection, and optionally self-attention.
 func (s *scope) residual(b block, x, emb *gorgonia.Node) *gorgonia.Node {
 	if s.Err != nil {
 		return nil
 	}
 	h := s.resize(s.groupNorm(b.name+".norm0", x, true), b.resample)
-	shift := s.linear(b.name+".affine", emb, b.out, true, 1)
-	h = s.conv(b.name+".conv0", h, b.out, 3, 1, extras{sample: shift, scale: 1})
-	h = s.dropout(s.groupNorm(b.name+".norm1", h, true))
-
+	h = s.dropout(s.embedded(b, h, emb))
 	skip := s.resize(x, b.resample)
-	if b.resample != keep || x.Shape()[1] != b.out {
-		skip = s.conv(b.name+".skip", skip, b.out, 1, 1, extras{scale: 1})
+	if b.in != b.out || (s.project && b.resample != keep) {
+		skip = s.conv(b.name+".skip", skip, b.out, 1, s.hidden, extras{scale: 1})
 	}
-	h = s.conv(b.name+".conv1", h, b.out, 3, gainZero, extras{residual: skip, scale: skipScale})
+	h = s.conv(b.name+".conv1", h, b.out, 3, s.output, extras{residual: skip, scale: s.skipScale})
 	if !b.attention {
 		return h
 	}
-	qkv := s.conv(b.name+".qkv", s.groupNorm(b.name+".norm2", h, false), 3*b.out, 1, gainAttn, extras{scale: 1})
-	const heads = 1
-	return s.conv(b.name+".proj", s.Attention(qkv, heads), b.out, 1, gainZero, extras{residual: h, scale: skipScale})
+	qkv := s.conv(b.name+".qkv", s.groupNorm(b.name+".norm2", h, false), 3*b.out, 1, s.attention, extras{scale: 1})
+	a := s.Attention(qkv, s.heads(b.out))
+	return s.conv(b.name+".proj", a, b.out, 1, s.output, extras{residual: h, scale: s.skipScale})
 }
 
-// concat joins two images along channels.
-func (s *scope) concat(a, b *gorgonia.Node) *gorgonia.Node {
-	return s.Apply(op.Concat{}, a, b)
+// embedded adds a block's first convolution and second norm, where the
+// embedding comes in: as a term between them, or as the norm's scale and shift.
+func (s *scope) embedded(b block, h, emb *gorgonia.Node) *gorgonia.Node {
+	if !s.adaptive {
+		term := s.linear(b.name+".affine", emb, b.out, true, s.hidden)
+		h = s.conv(b.name+".conv0", h, b.out, 3, s.hidden, extras{sample: term, scale: 1})
+		return s.groupNorm(b.name+".norm1", h, true)
+	}
+	mod := s.linear(b.name+".affine", emb, 2*b.out, true, s.hidden)
+	h = s.conv(b.name+".conv0", h, b.out, 3, s.hidden, extras{scale: 1})
+	gamma, beta := s.affine(b.name+".norm1", b.out)
+	return s.AdaptiveGroupNorm(h, gamma, beta, mod, groupCount(b.out), s.eps, true)
+}
+
+// joined returns x with an encoder output appended along channels, for the
+// blocks that read one.
+func (s *scope) joined(b block, x *gorgonia.Node, skips *gorgonia.Nodes) *gorgonia.Node {
+	if b.join == 0 {
+		return x
+	}
+	last := len(*skips) - 1
+	skip := (*skips)[last]
+	*skips = (*skips)[:last]
+	return s.Apply(op.Concat{}, x, skip)
 }

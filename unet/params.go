@@ -1,42 +1,24 @@
 package unet
 
 import (
+	"errors"
 	"fmt"
-	"math"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"edm/internal/op"
-	"edm/internal/rng"
 )
-
-// Init is how a parameter starts.
-type Init struct {
-	Value float64 // constant part: 0 for weights and biases, 1 for norm scales
-	Bound float64 // uniform in [-Bound, Bound] is added
-}
-
-// Fill writes the initial values of parameter number index of a run.
-func (i Init) Fill(dst []float32, seed, index uint64) {
-	r := rng.New(seed, rng.Init, index)
-	for k := range dst {
-		dst[k] = float32(i.Value + i.Bound*(2*r.Float64()-1))
-	}
-}
-
-// xavier is Glorot's uniform initialisation times gain.
-func xavier(fanIn, fanOut int, gain float64) Init {
-	return Init{Bound: gain * math.Sqrt(6/float64(fanIn+fanOut))}
-}
 
 // Param is one parameter of a network: its name as in the published
 // checkpoints without the "model." prefix, and its node in one graph.
 type Param struct {
-	Name  string
-	Shape []int
-	Init  Init
-	Node  *gorgonia.Node
+	Name   string
+	Shape  []int
+	Init   Init
+	Frozen bool // a buffer: saved with the weights, never trained nor counted
+	Node   *gorgonia.Node
 }
 
 // Inputs are the nodes that a network reads. ClassLabels and AugmentLabels are
@@ -57,9 +39,48 @@ type Dropout struct {
 	Counter *gorgonia.Node // [N] int64, the images' numbers
 }
 
+// check returns an error for every input whose presence or shape is not what c
+// asks for.
+func (c Config) check(in Inputs) error {
+	if in.X == nil || in.X.Dims() != 4 {
+		return errors.New("input X is missing or not [N,C,H,W]")
+	}
+	var errs []error
+	n := in.X.Shape()[0]
+	for _, v := range []struct {
+		name  string
+		node  *gorgonia.Node
+		shape []int // the batch first; nil: there must be none
+	}{
+		{"X", in.X, []int{n, c.InChannels, c.ImgResolution, c.ImgResolution}},
+		{"NoiseLabels", in.NoiseLabels, []int{n}},
+		{"ClassLabels", in.ClassLabels, labels(n, c.LabelDim)},
+		{"AugmentLabels", in.AugmentLabels, labels(n, c.AugmentDim)},
+	} {
+		switch {
+		case v.shape == nil && v.node != nil:
+			errs = append(errs, fmt.Errorf("input %s is given, the configuration has none", v.name))
+		case v.shape != nil && v.node == nil:
+			errs = append(errs, fmt.Errorf("input %s is missing, want shape %v", v.name, tensor.Shape(v.shape)))
+		case v.node != nil && !slices.Equal(v.node.Shape(), v.shape):
+			errs = append(errs, fmt.Errorf("input %s has shape %v, want %v", v.name, v.node.Shape(), tensor.Shape(v.shape)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// labels returns the shape of n rows of labels, or nil if there are none.
+func labels(n, dim int) []int {
+	if dim == 0 {
+		return nil
+	}
+	return []int{n, dim}
+}
+
 // scope is a graph under construction: it names and collects parameters.
 type scope struct {
 	op.Builder
+	style
 	graph  *gorgonia.ExprGraph
 	dtype  tensor.Dtype
 	params []Param
@@ -71,7 +92,14 @@ type scope struct {
 // param adds a parameter.
 func (s *scope) param(name string, init Init, shape ...int) *gorgonia.Node {
 	n := gorgonia.NewTensor(s.graph, s.dtype, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName("param."+name))
-	s.params = append(s.params, Param{name, shape, init, n})
+	s.params = append(s.params, Param{Name: name, Shape: shape, Init: init, Node: n})
+	return n
+}
+
+// frozen adds a parameter that is never trained.
+func (s *scope) frozen(name string, init Init, shape ...int) *gorgonia.Node {
+	n := s.param(name, init, shape...)
+	s.params[len(s.params)-1].Frozen = true
 	return n
 }
 
@@ -81,15 +109,22 @@ func (c Config) Build(in Inputs) (*gorgonia.Node, []Param, error) {
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
 	}
+	if err := c.check(in); err != nil {
+		return nil, nil, fmt.Errorf("unet: build %s: %w", c.Arch, err)
+	}
 	filter, err := op.NewFilter(c.ResampleFilter...)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &scope{graph: in.X.Graph(), dtype: in.X.Dtype(), filter: filter}
+	s := &scope{style: c.style(), graph: in.X.Graph(), dtype: in.X.Dtype(), filter: filter}
 	if c.Dropout > 0 {
 		s.drop = in.Dropout
 	}
-	f := c.song(s, in)
+	network := c.song
+	if c.Arch == ADM {
+		network = c.dhariwal
+	}
+	f := network(s, in)
 	if s.Err != nil {
 		return nil, nil, fmt.Errorf("unet: build %s: %w", c.Arch, s.Err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -16,12 +17,12 @@ import (
 	"edm/unet"
 )
 
-// TestReferenceDDPMPP compares F and every gradient with the reference
+// TestReference compares F and every gradient with the reference
 // implementation: 1e-4 and 1e-3 relative to each tensor's RMS.
-func TestReferenceDDPMPP(t *testing.T) {
+func TestReference(t *testing.T) {
 	for _, b := range backends(t) {
 		t.Run(b.Name(), func(t *testing.T) {
-			reference.Each(t, "unet/ddpmpp-*.safetensors", func(t *testing.T, f *safetensors.File) {
+			reference.Each(t, "unet/*.safetensors", func(t *testing.T, f *safetensors.File) {
 				compare(t, b, f)
 			})
 		})
@@ -36,10 +37,7 @@ func backends(t *testing.T) []engine.Backend {
 
 func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
 	t.Helper()
-	var c unet.Config
-	if err := json.Unmarshal([]byte(f.Metadata["config"]), &c); err != nil {
-		t.Fatal(err)
-	}
+	c := recorded(t, f)
 	g := gorgonia.NewGraph()
 	feed := map[*gorgonia.Node]string{}
 	input := func(name string) *gorgonia.Node {
@@ -59,20 +57,16 @@ func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sameParams(t, params, f)
 	// Two parameters may share a gradient node: each name is compared.
 	names, wrt := []string{"out.F", "grad.x"}, gorgonia.Nodes{in.X}
-	seen := 0
 	for _, p := range params {
+		if p.Frozen {
+			feed[p.Node] = "buffer." + p.Name
+			continue
+		}
 		feed[p.Node] = "param." + p.Name
 		wrt, names = append(wrt, p.Node), append(names, "grad."+p.Name)
-	}
-	for name := range f.Tensors {
-		if strings.HasPrefix(name, "param.") {
-			seen++
-		}
-	}
-	if seen != len(params) {
-		t.Errorf("network has %d parameters, the reference %d", len(params), seen)
 	}
 	cot := input("cotangent.F")
 	grads, err := gorgonia.Backpropagate(gorgonia.Nodes{out}, gorgonia.Nodes{cot}, wrt)
@@ -89,6 +83,7 @@ func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
 	if err := m.RunAll(); err != nil {
 		t.Fatal(err)
 	}
+	worst := map[string]float64{}
 	for i, name := range names {
 		v, err := m.Value(outputs[i])
 		if err != nil {
@@ -98,9 +93,54 @@ func compare(t *testing.T, b engine.Backend, f *safetensors.File) {
 		if name == "out.F" {
 			tol = 1e-4
 		}
-		if e := relative(v.Data().([]float32), reference.Values32(t, f, name), grain(f)); !(e <= tol) {
+		e := relative(v.Data().([]float32), reference.Values32(t, f, name), grain(f))
+		if !(e <= tol) {
 			t.Errorf("%s: error %.2e of its RMS, want at most %g", name, e, tol)
 		}
+		kind, _, _ := strings.Cut(name, ".")
+		worst[kind] = max(worst[kind], e)
+	}
+	t.Logf("greatest error relative to RMS: F %.1e, gradients %.1e", worst["out"], worst["grad"])
+}
+
+// recorded returns the configuration of a reference file, whose architecture is
+// named as its class.
+func recorded(t *testing.T, f *safetensors.File) unet.Config {
+	t.Helper()
+	var c unet.Config
+	if err := json.Unmarshal([]byte(f.Metadata["config"]), &c); err != nil {
+		t.Fatal(err)
+	}
+	switch a := f.Metadata["architecture"]; a {
+	case "SongUNet":
+	case "DhariwalUNet":
+		c.Arch = unet.ADM
+	default:
+		t.Fatalf("architecture %q", a)
+	}
+	return c
+}
+
+// sameParams fails unless the network's parameters have the names and shapes of
+// the reference's parameters and random buffers.
+func sameParams(t *testing.T, params []unet.Param, f *safetensors.File) {
+	t.Helper()
+	got, want := map[string][]int{}, map[string][]int{}
+	for _, p := range params {
+		kind := "param."
+		if p.Frozen {
+			kind = "buffer."
+		}
+		got[kind+p.Name] = p.Shape
+	}
+	for name, ts := range f.Tensors {
+		fixed := strings.HasSuffix(name, ".resample_filter") // given by the configuration
+		if !fixed && (strings.HasPrefix(name, "param.") || strings.HasPrefix(name, "buffer.")) {
+			want[name] = ts.Shape
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("parameters differ from the reference's (-) :\n%s", diff)
 	}
 }
 

@@ -132,8 +132,20 @@ func (b *Backend) pointwise(c engine.Call) engine.Kernel {
 		return newConcat(b, c)
 	case op.Narrow:
 		return newNarrow(b, s, c)
+	case op.Widen:
+		return newWiden(b, s, c)
 	case op.Dropout:
 		return newDropout(b, s, c)
+	}
+	if k := b.norm(c); k != nil {
+		return k
+	}
+	return b.resample(c)
+}
+
+// norm returns the fast kernel of a part of a group normalisation, or nil.
+func (b *Backend) norm(c engine.Call) engine.Kernel {
+	switch s := c.Spec.(type) {
 	case op.GNStats:
 		return newGNStats(b, s, c)
 	case op.GNApply:
@@ -142,6 +154,23 @@ func (b *Backend) pointwise(c engine.Call) engine.Kernel {
 		return newGNSums(b, s, c)
 	case op.GNData:
 		return newGNData(b, s, c)
+	case op.Modulate:
+		return newModulate(b, s, c)
+	case op.ModulateParam:
+		return newModulateParam(b, c)
+	case op.ModulateData:
+		return newModulateData(b, s, c)
+	}
+	return nil
+}
+
+// resample returns the fast kernel of a change of image size, or nil.
+func (b *Backend) resample(c engine.Call) engine.Kernel {
+	switch s := c.Spec.(type) {
+	case op.Pad:
+		return newPad(b, s, c)
+	case op.Crop:
+		return newCrop(b, s, c)
 	case op.Up:
 		if box(s.Filter) {
 			return newUp(b, s, c)

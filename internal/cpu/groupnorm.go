@@ -43,7 +43,7 @@ func newGNStats(b *Backend, s op.GNStats, c engine.Call) *mapped {
 
 // normChannel is one feature map of a group normalisation.
 type normChannel struct {
-	nc, c, group   int
+	nc, c          int     // its number and that of its gamma and beta
 	from, to       int     // its elements
 	rstd, shift    float32 // xhat = rstd*x + shift
 	scale, offset  float32 // z = scale*x + offset
@@ -52,13 +52,15 @@ type normChannel struct {
 
 // perChannel returns a kernel that calls f for each feature map; stats is the
 // index of the statistics among the inputs, which gamma and beta follow.
-func perChannel(b *Backend, x []int, groups, stats int, f func(m *mapped, ch normChannel)) *mapped {
+func perChannel(b *Backend, x []int, groups, stats int, perImage bool, f func(m *mapped, ch normChannel)) *mapped {
 	channels, size, cg := x[1], x[2]*x[3], x[1]/groups
 	return perItem(b, x[0]*channels, size, func(m *mapped, i int) {
-		ch := normChannel{nc: i, c: i % channels, from: i * size, to: (i + 1) * size}
-		ch.group = i/channels*groups + ch.c/cg
-		mean := m.in(stats)[2*ch.group]
-		ch.rstd = m.in(stats)[2*ch.group+1]
+		ch := normChannel{nc: i, c: i, from: i * size, to: (i + 1) * size}
+		if !perImage {
+			ch.c %= channels
+		}
+		mean := m.in(stats)[2*(i/cg)] // groups are numbered as channels are
+		ch.rstd = m.in(stats)[2*(i/cg)+1]
 		ch.shift = -mean * ch.rstd
 		ch.gamma = m.in(stats + 1)[ch.c]
 		ch.scale = ch.gamma * ch.rstd
@@ -73,7 +75,7 @@ func newGNApply(b *Backend, s op.GNApply, c engine.Call) *mapped {
 	if s.SiLU {
 		apply = b.k.affineSiLU
 	}
-	return perChannel(b, c.Out, s.Groups, 1, func(m *mapped, ch normChannel) {
+	return perChannel(b, c.Out, s.Groups, 1, s.PerImage, func(m *mapped, ch normChannel) {
 		apply(m.out()[ch.from:ch.to], m.in(0)[ch.from:ch.to], ch.scale, ch.offset)
 	})
 }
@@ -83,7 +85,7 @@ func newGNSums(b *Backend, s op.GNSums, c engine.Call) *mapped {
 	if s.SiLU {
 		sums = b.k.normSumsSiLU
 	}
-	return perChannel(b, c.In[1], s.Groups, 2, func(m *mapped, ch normChannel) {
+	return perChannel(b, c.In[1], s.Groups, 2, s.PerImage, func(m *mapped, ch normChannel) {
 		var h, hx float64
 		for at := ch.from; at < ch.to; at += sumFloats {
 			end := min(at+sumFloats, ch.to)
@@ -102,14 +104,14 @@ func newGNData(b *Backend, s op.GNData, c engine.Call) *mapped {
 		grad = b.k.normGradSiLU
 	}
 	cg := c.Out[1] / s.Groups
-	return perChannel(b, c.Out, s.Groups, 2, func(m *mapped, ch normChannel) {
+	return perChannel(b, c.Out, s.Groups, 2, s.PerImage, func(m *mapped, ch normChannel) {
 		gamma, sums := m.in(3), m.in(5)
-		first := ch.c / cg * cg
+		place := ch.nc % cg // in the group
 		var h, hx float64
 		for j := range cg {
-			w := float64(gamma[first+j])
-			h += w * float64(sums[2*(ch.nc-ch.c+first+j)])
-			hx += w * float64(sums[2*(ch.nc-ch.c+first+j)+1])
+			w := float64(gamma[ch.c-place+j])
+			h += w * float64(sums[2*(ch.nc-place+j)])
+			hx += w * float64(sums[2*(ch.nc-place+j)+1])
 		}
 		meanH, meanHX := float32(h)*ch.perMean, float32(hx)*ch.perMean
 		cx := -ch.rstd * ch.rstd * meanHX

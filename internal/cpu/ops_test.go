@@ -46,6 +46,15 @@ func opCases(t testing.TB, n, c, h, w int) []opCase {
 	add(true, op.SquaredErrorGrad{}, x, x, tensor.Shape{n}, tensor.Shape{n})
 	add(true, op.Concat{}, x, tensor.Shape{n, 3, h, w})
 	add(true, op.Narrow{From: 1, Len: c - 2}, x)
+	add(true, op.Widen{From: 2, Channels: c + 5}, x)
+	add(true, op.Widen{From: 0, Channels: c}, x)
+	add(true, op.Pad{Width: 2}, x)
+	add(true, op.Crop{Width: 3}, tensor.Shape{n, c, h + 6, w + 6})
+	add(true, op.Modulate{}, x[1:2], tensor.Shape{n, 2 * c})
+	add(true, op.Modulate{Shift: true}, x[1:2], tensor.Shape{n, 2 * c})
+	add(false, op.ModulateParam{}, nc, tensor.Shape{n, 2 * c})
+	add(true, op.ModulateData{}, nc, x[1:2])
+	add(true, op.ModulateData{Shift: true}, nc, x[1:2])
 	for _, f := range []op.Filter{filter(t, 1, 1), filter(t, 1, 2), filter(t, 1, 3, 3, 1), filter(t, 1, 0, 2, 3, 1, -1, 0, 1)} {
 		add(true, op.Up{Filter: f, Gain: 4}, x)
 		add(true, op.Down{Filter: f, Gain: 1}, tensor.Shape{n, c, 2 * h, 2 * w})
@@ -68,12 +77,17 @@ func normCases(t testing.TB, n, c, h, w int) []opCase {
 	}
 	cases := []opCase{{stats, 3e-6, true}}
 	s := engine.Buffer{F32: rounded(stats.exact())}
-	for _, silu := range []bool{false, true} {
-		apply := newProblem(t, op.GNApply{Groups: groups, SiLU: silu}, x, stats.Out, x[1:2], x[1:2])
+	for i := range 4 {
+		silu, perImage := i%2 == 1, i/2 == 1
+		v := x[1:2]
+		if perImage {
+			v = x[:2]
+		}
+		apply := newProblem(t, op.GNApply{Groups: groups, SiLU: silu, PerImage: perImage}, x, stats.Out, v, v)
 		apply.in[0], apply.in[1] = stats.in[0], s
-		sums := newProblem(t, op.GNSums{Groups: groups, SiLU: silu}, x, x, stats.Out, x[1:2], x[1:2])
+		sums := newProblem(t, op.GNSums{Groups: groups, SiLU: silu, PerImage: perImage}, x, x, stats.Out, v, v)
 		sums.in[1], sums.in[2] = stats.in[0], s
-		data := newProblem(t, op.GNData{Groups: groups, SiLU: silu}, x, x, stats.Out, x[1:2], x[1:2], sums.Out)
+		data := newProblem(t, op.GNData{Groups: groups, SiLU: silu, PerImage: perImage}, x, x, stats.Out, v, v, sums.Out)
 		data.in[1], data.in[2] = stats.in[0], s
 		data.in[5].F32 = rounded(sums.exact())
 		cases = append(cases, opCase{apply, 5e-6, true}, opCase{sums, 5e-6, true}, opCase{data, 5e-6, true})
@@ -83,18 +97,19 @@ func normCases(t testing.TB, n, c, h, w int) []opCase {
 
 // attentionCases returns the attention ops with true log-sum-exps and outputs.
 func attentionCases(t testing.TB, n, c, h, w int) []opCase {
+	return append(headCases(t, n, c, h, w, 1), headCases(t, n, c, h, w, 2)...)
+}
+
+// headCases is attentionCases for one number of heads.
+func headCases(t testing.TB, n, c, h, w, heads int) []opCase {
 	qkv := tensor.Shape{n, 3 * c, h, w}
-	var cases []opCase
-	for _, heads := range []int{1, 2} {
-		lse := newProblem(t, op.AttnLSE{Heads: heads}, qkv)
-		out := newProblem(t, op.Attn{Heads: heads}, qkv, lse.Out)
-		out.in[1].F32 = rounded(lse.exact())
-		grad := newProblem(t, op.AttnGrad{Heads: heads}, out.Out, qkv, lse.Out, out.Out)
-		grad.in[1], grad.in[2] = out.in[0], out.in[1]
-		grad.in[3].F32 = rounded(out.exact())
-		cases = append(cases, opCase{lse, 3e-6, true}, opCase{out, 5e-6, true}, opCase{grad, 1e-5, true})
-	}
-	return cases
+	lse := newProblem(t, op.AttnLSE{Heads: heads}, qkv)
+	out := newProblem(t, op.Attn{Heads: heads}, qkv, lse.Out)
+	out.in[1].F32 = rounded(lse.exact())
+	grad := newProblem(t, op.AttnGrad{Heads: heads}, out.Out, qkv, lse.Out, out.Out)
+	grad.in[1], grad.in[2] = out.in[0], out.in[1]
+	grad.in[3].F32 = rounded(out.exact())
+	return []opCase{{lse, 3e-6, true}, {out, 5e-6, true}, {grad, 1e-5, true}}
 }
 
 func rounded(x []float64) []float32 {
@@ -106,6 +121,15 @@ func rounded(x []float64) []float32 {
 }
 
 func (c opCase) String() string { return fmt.Sprintf("%#v%v", c.Spec, c.Out) }
+
+// TestWideHeads is attention as ADM has it: heads of 64 channels.
+func TestWideHeads(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b *Backend) {
+		for _, c := range headCases(t, 2, 192, 9, 13, 3) {
+			t.Run(c.String(), func(t *testing.T) { near(t, c.run(t, b), c.exact(), c.tolerance) })
+		}
+	})
+}
 
 func TestOps(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
@@ -245,10 +269,17 @@ func TestFloat64FallsBackToTheDefinition(t *testing.T) {
 }
 
 // BenchmarkOps measures the operations other than convolution on one thread,
-// for 64 channels of 32x32 pixels or, for attention, 128 of 16x16.
+// for 64 channels of 32x32 pixels or, for attention, 128 of 16x16 and 6 heads of
+// 64 channels at 32x32.
 func BenchmarkOps(b *testing.B) {
 	cases := normCases(b, 16, 64, 32, 32)
 	cases = append(cases, attentionCases(b, 16, 128, 16, 16)...)
+	cases = append(cases, headCases(b, 1, 384, 32, 32, 6)...)
+	for _, f := range []op.Filter{filter(b, 1, 1), filter(b, 1, 3, 3, 1)} {
+		cases = append(cases,
+			opCase{problem: newProblem(b, op.Down{Filter: f, Gain: 1}, tensor.Shape{16, 64, 32, 32})},
+			opCase{problem: newProblem(b, op.Up{Filter: f, Gain: 4}, tensor.Shape{16, 64, 16, 16})})
+	}
 	for _, c := range cases {
 		b.Run(c.String(), func(b *testing.B) {
 			backend := newBackend(implementations()[0], 1)

@@ -129,3 +129,15 @@ func newNarrow(b *Backend, s op.Narrow, c engine.Call) *mapped {
 		copy(m.out()[n*size:(n+1)*size], m.in(0)[n*stride+s.From*pixels:])
 	})
 }
+
+func newWiden(b *Backend, s op.Widen, c engine.Call) *mapped {
+	pixels := c.Out[2] * c.Out[3]
+	size, stride := c.In[0][1]*pixels, s.Channels*pixels
+	return perItem(b, c.Out[0], stride, func(m *mapped, n int) {
+		image := m.out()[n*stride : (n+1)*stride]
+		from := s.From * pixels
+		clear(image[:from])
+		copy(image[from:], m.in(0)[n*size:(n+1)*size])
+		clear(image[from+size:])
+	})
+}

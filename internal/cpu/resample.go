@@ -39,3 +39,28 @@ func newDown(b *Backend, s op.Down, c engine.Call) *mapped {
 		}
 	})
 }
+
+// newPad surrounds feature maps with zeros.
+func newPad(b *Backend, s op.Pad, c engine.Call) *mapped {
+	h, w := c.In[0][2], c.In[0][3]
+	size, wide := c.Out[2]*c.Out[3], c.Out[3]
+	return perItem(b, c.Out[0]*c.Out[1], size, func(m *mapped, i int) {
+		src, dst := m.in(0)[i*h*w:(i+1)*h*w], m.out()[i*size:(i+1)*size]
+		clear(dst)
+		for y := range h {
+			copy(dst[(y+s.Width)*wide+s.Width:], src[y*w:(y+1)*w])
+		}
+	})
+}
+
+// newCrop copies the inside of feature maps.
+func newCrop(b *Backend, s op.Crop, c engine.Call) *mapped {
+	h, w := c.Out[2], c.Out[3]
+	size, wide := c.In[0][2]*c.In[0][3], c.In[0][3]
+	return perItem(b, c.Out[0]*c.Out[1], size, func(m *mapped, i int) {
+		src, dst := m.in(0)[i*size:(i+1)*size], m.out()[i*h*w:(i+1)*h*w]
+		for y := range h {
+			copy(dst[y*w:(y+1)*w], src[(y+s.Width)*wide+s.Width:])
+		}
+	})
+}

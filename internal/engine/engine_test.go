@@ -24,12 +24,15 @@ type tiny struct {
 	names   []string // of the outputs
 }
 
-func newTiny(t testing.TB, dtype tensor.Dtype) *tiny { return newNet(t, dtype, 16, 8) }
+func newTiny(t testing.TB, dtype tensor.Dtype) *tiny { return newNet(t, unet.DDPMPP, dtype, 16, 8) }
 
-// newNet is the same with another width and image size.
-func newNet(t testing.TB, dtype tensor.Dtype, width, size int) *tiny {
+// newNet is the same of another architecture, width and image size.
+func newNet(t testing.TB, arch string, dtype tensor.Dtype, width, size int) *tiny {
 	t.Helper()
-	c := unet.DefaultConfig()
+	c, err := unet.ArchDefaults(arch)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.ImgResolution, c.InChannels, c.OutChannels, c.LabelDim, c.AugmentDim = size, 3, 3, 4, 2
 	c.ModelChannels, c.ChannelMult, c.NumBlocks, c.AttnResolutions, c.Dropout = width, []int{1, 2}, 1, []int{size / 2}, 0.2
 	g := gorgonia.NewGraph()
@@ -57,9 +60,11 @@ func newNet(t testing.TB, dtype tensor.Dtype, width, size int) *tiny {
 	}
 	wrt := gorgonia.Nodes{in.X}
 	for _, p := range params {
-		wrt = append(wrt, p.Node)
-		n.names = append(n.names, p.Name)
 		n.inputs = append(n.inputs, p.Node)
+		if !p.Frozen {
+			wrt = append(wrt, p.Node)
+			n.names = append(n.names, p.Name)
+		}
 	}
 	grads, err := gorgonia.Backpropagate(gorgonia.Nodes{loss}, gorgonia.Nodes{input("cotangent", dtype, batch)}, wrt)
 	if err != nil {
@@ -197,13 +202,20 @@ func rms(x []float64) float64 {
 func TestEqualsTapeMachine(t *testing.T) {
 	fast := cpu.New(2)
 	defer fast.Close()
-	for _, dtype := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
-		n := newTiny(t, dtype)
+	for _, c := range []struct {
+		arch        string
+		dtype       tensor.Dtype
+		width, size int
+	}{
+		{unet.DDPMPP, tensor.Float32, 16, 8}, {unet.DDPMPP, tensor.Float64, 16, 8}, {unet.NCSNPP, tensor.Float32, 16, 8},
+		{unet.ADM, tensor.Float32, 64, 4}, // two heads of 64 channels
+	} {
+		n := newNet(t, c.arch, c.dtype, c.width, c.size)
 		portable, quick := n.run(t, engine.Portable{}), n.run(t, fast)
 		tape := n.tape(t)
 		for i, x := range n.outputs {
 			if !slices.Equal(portable[i], tape[i]) {
-				t.Errorf("%v: output %d (%v) differs from TapeMachine's bits", dtype, i, x)
+				t.Errorf("%s, %v: output %d (%v) differs from TapeMachine's bits", c.arch, c.dtype, i, x)
 			}
 		}
 		n.compare(t, quick, tape)
@@ -215,7 +227,7 @@ func TestEqualsTapeMachine(t *testing.T) {
 func TestFastKernelsInARealNetwork(t *testing.T) {
 	fast := cpu.New(2)
 	defer fast.Close()
-	n := newNet(t, tensor.Float32, 64, 32)
+	n := newNet(t, unet.DDPMPP, tensor.Float32, 64, 32)
 	n.compare(t, n.run(t, fast), n.run(t, engine.Portable{}))
 }
 

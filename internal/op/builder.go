@@ -49,6 +49,16 @@ func (b *Builder) GroupNorm(x, gamma, beta *gorgonia.Node, groups int, eps float
 	return b.Apply(GNApply{Groups: groups, SiLU: silu}, x, stats, gamma, beta)
 }
 
+// AdaptiveGroupNorm returns norm(x)*(1+scale) + shift, norm being the group
+// normalisation with gamma and beta [C], then SiLU if asked for; mod [N,2C]
+// holds the scales and then the shifts of each image.
+func (b *Builder) AdaptiveGroupNorm(x, gamma, beta, mod *gorgonia.Node, groups int, eps float64, silu bool) *gorgonia.Node {
+	stats := b.Apply(GNStats{Groups: groups, Eps: eps}, x)
+	gamma = b.Apply(Modulate{}, gamma, mod)
+	beta = b.Apply(Modulate{Shift: true}, beta, mod)
+	return b.Apply(GNApply{Groups: groups, SiLU: silu, PerImage: true}, x, stats, gamma, beta)
+}
+
 // Attention returns multi-head self-attention over pixels of packed qkv
 // [N,3C,H,W].
 func (b *Builder) Attention(qkv *gorgonia.Node, heads int) *gorgonia.Node {

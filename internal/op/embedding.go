@@ -19,6 +19,15 @@ type Positional struct {
 	Endpoint, SinFirst bool
 }
 
+// Fourier is the random-frequency embedding of the noise label: t [N] and
+// frequencies [K] to [N,2K], cos(2 pi f t) and sin(2 pi f t), cosines first or
+// sines first with SinFirst (NCSN++: Song et al. 2021, App. C.1; after Tancik
+// et al. 2020). It has no gradient: the frequencies are never trained.
+type Fourier struct {
+	leaf
+	SinFirst bool
+}
+
 // Dropout zeroes elements with probability p and scales the rest by 1/(1-p);
 // p = 0 is the identity. Inputs: x [N,C,H,W], p [1], key [1] and counter [N]
 // (integers: the run's seed and each image's number). Site numbers the
@@ -48,6 +57,17 @@ func positional[T ref.Float](s Positional, a *Args[T]) {
 		C: s.Channels, MaxPositions: s.MaxPositions, Endpoint: s.Endpoint, SinFirst: s.SinFirst,
 	}, a.Out, a.In[0])
 }
+
+// Signature implements Spec.
+func (s Fourier) Signature() ([]Operand, int) { return reals(1, 1), 2 }
+
+// Shape implements Spec.
+func (s Fourier) Shape(in []tensor.Shape) (tensor.Shape, error) {
+	return tensor.Shape{in[0][0], 2 * in[1][0]}, nil
+}
+
+func (s Fourier) Eval32(a *Args[float32]) { ref.FourierEmbedding(s.SinFirst, a.Out, a.In[0], a.In[1]) }
+func (s Fourier) Eval64(a *Args[float64]) { ref.FourierEmbedding(s.SinFirst, a.Out, a.In[0], a.In[1]) }
 
 // Signature implements Spec.
 func (s Dropout) Signature() ([]Operand, int) {

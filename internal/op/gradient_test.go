@@ -43,6 +43,10 @@ func cases(t testing.TB) []opCase {
 		return opCase{fmt.Sprintf("groupnorm-%d-%d-silu=%v", c, g, silu), op.GNApply{Groups: g, SiLU: silu},
 			[]tensor.Shape{dims(n, c, h, w), dims(n, g, 2), dims(c), dims(c)}}
 	}
+	adaptive := func(n, c, g, h, w int) opCase {
+		return opCase{fmt.Sprintf("adaptivenorm-%d-%d", c, g), op.GNApply{Groups: g, SiLU: true, PerImage: true},
+			[]tensor.Shape{dims(n, c, h, w), dims(n, g, 2), dims(n, c), dims(n, c)}}
+	}
 	attn := func(n, c, heads, h, w int) opCase {
 		return opCase{fmt.Sprintf("attention-%d-heads%d-%dx%d", c, heads, h, w), op.Attn{Heads: heads},
 			[]tensor.Shape{dims(n, 3*c, h, w), dims(n, heads, h*w)}}
@@ -59,9 +63,19 @@ func cases(t testing.TB) []opCase {
 		{"samplescale", op.SampleScale{}, []tensor.Shape{dims(3, 2, 4, 4), dims(3)}},
 		{"combine", op.Combine{}, []tensor.Shape{dims(3, 2, 4, 4), dims(3, 2, 4, 4), dims(3), dims(3)}},
 		{"squarederror", op.SquaredError{}, []tensor.Shape{dims(3, 3, 32, 32), dims(3, 3, 32, 32), dims(3)}},
+		{"meanhw", op.MeanHW{}, []tensor.Shape{dims(2, 3, 4, 5)}},
+		{"crossentropy", op.CrossEntropy{}, []tensor.Shape{dims(4, 7), dims(4, 7)}},
 		norm(true, 2, 64, 16, 16, 16), norm(false, 2, 128, 32, 8, 8), norm(true, 3, 4, 1, 3, 5),
-		attn(2, 64, 1, 8, 8), attn(1, 128, 1, 16, 16), attn(1, 48, 3, 5, 3),
+		adaptive(2, 192, 32, 16, 16), adaptive(3, 8, 2, 3, 5),
+		{"modulate", op.Modulate{}, []tensor.Shape{dims(192), dims(3, 384)}},
+		{"modulate-shift", op.Modulate{Shift: true}, []tensor.Shape{dims(192), dims(3, 384)}},
+		attn(2, 64, 1, 8, 8), attn(1, 128, 1, 16, 16), attn(1, 48, 3, 5, 3), attn(1, 192, 3, 8, 8),
 		{"concat", op.Concat{}, []tensor.Shape{dims(2, 3, 4, 5), dims(2, 6, 4, 5)}},
+		{"pad", op.Pad{Width: 2}, []tensor.Shape{dims(2, 3, 16, 16)}},
+		{"crop", op.Crop{Width: 1}, []tensor.Shape{dims(2, 3, 18, 7)}},
+		{"narrow", op.Narrow{From: 0, Len: 3}, []tensor.Shape{dims(2, 6, 16, 16)}},
+		{"narrow-middle", op.Narrow{From: 2, Len: 1}, []tensor.Shape{dims(3, 5, 3, 2)}},
+		{"widen", op.Widen{From: 3, Channels: 6}, []tensor.Shape{dims(2, 3, 16, 16)}},
 		{"down11", op.Down{Filter: filter(t, 1, 1), Gain: 1}, []tensor.Shape{dims(2, 3, 8, 6)}},
 		{"up11", op.Up{Filter: filter(t, 1, 1), Gain: 4}, []tensor.Shape{dims(2, 3, 4, 3)}},
 		{"down1331", op.Down{Filter: filter(t, 1, 3, 3, 1), Gain: 1}, []tensor.Shape{dims(2, 3, 8, 6)}},

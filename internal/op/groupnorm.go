@@ -19,10 +19,11 @@ type GNStats struct {
 }
 
 // GNApply is group normalisation given its statistics, then SiLU if asked for:
-// inputs x [N,C,H,W], stats [N,Groups,2], gamma [C], beta [C].
+// inputs x [N,C,H,W], stats [N,Groups,2], gamma [C], beta [C]; with PerImage
+// gamma and beta are [N,C].
 type GNApply struct {
-	Groups int
-	SiLU   bool
+	Groups         int
+	SiLU, PerImage bool
 }
 
 // GNSums is the first half of GNApply's gradient: for each (n, c) the sums over
@@ -30,22 +31,23 @@ type GNApply struct {
 // g, x, stats, gamma, beta; output [N,C,2].
 type GNSums struct {
 	leaf
-	Groups int
-	SiLU   bool
+	Groups         int
+	SiLU, PerImage bool
 }
 
 // GNData is GNApply's gradient by x. Inputs: g, x, stats, gamma, beta, sums.
 type GNData struct {
 	leaf
-	Groups int
-	SiLU   bool
+	Groups         int
+	SiLU, PerImage bool
 }
 
 // GNParam is GNApply's gradient by beta (Which = 0) or gamma (Which = 1), from
-// sums [N,C,2].
+// sums [N,C,2]: [C], the sum over the batch, or with PerImage [N,C].
 type GNParam struct {
 	leaf
-	Which int
+	Which    int
+	PerImage bool
 }
 
 func groups(x tensor.Shape, n int) error {
@@ -56,21 +58,30 @@ func groups(x tensor.Shape, n int) error {
 }
 
 // affine checks stats, gamma and beta against x.
-func affine(x tensor.Shape, n int, stats, gamma, beta tensor.Shape) error {
+func affine(x tensor.Shape, n int, perImage bool, stats, gamma, beta tensor.Shape) error {
 	if err := groups(x, n); err != nil {
 		return err
 	}
 	if err := want("statistics", stats, x[0], n, 2); err != nil {
 		return err
 	}
-	if err := want("gamma", gamma, x[1]); err != nil {
+	shape := x[2-affineRank(perImage) : 2]
+	if err := want("gamma", gamma, shape...); err != nil {
 		return err
 	}
-	return want("beta", beta, x[1])
+	return want("beta", beta, shape...)
 }
 
-func norm(x tensor.Shape, n int, silu bool) ref.Norm {
-	return ref.Norm{Image: image(x), Groups: n, SiLU: silu}
+// affineRank returns the rank of gamma and beta.
+func affineRank(perImage bool) int {
+	if perImage {
+		return 2
+	}
+	return 1
+}
+
+func norm(x tensor.Shape, n int, silu, perImage bool) ref.Norm {
+	return ref.Norm{Image: image(x), Groups: n, SiLU: silu, PerImage: perImage}
 }
 
 // Signature implements Spec.
@@ -82,18 +93,21 @@ func (s GNStats) Shape(in []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (s GNStats) Eval32(a *Args[float32]) {
-	ref.NormStats(norm(a.InShape[0], s.Groups, false), a.Out, a.In[0], s.Eps)
+	ref.NormStats(norm(a.InShape[0], s.Groups, false, false), a.Out, a.In[0], s.Eps)
 }
 func (s GNStats) Eval64(a *Args[float64]) {
-	ref.NormStats(norm(a.InShape[0], s.Groups, false), a.Out, a.In[0], s.Eps)
+	ref.NormStats(norm(a.InShape[0], s.Groups, false, false), a.Out, a.In[0], s.Eps)
 }
 
 // Signature implements Spec.
-func (s GNApply) Signature() ([]Operand, int) { return reals(4, 3, 1, 1), 4 }
+func (s GNApply) Signature() ([]Operand, int) {
+	r := affineRank(s.PerImage)
+	return reals(4, 3, r, r), 4
+}
 
 // Shape implements Spec.
 func (s GNApply) Shape(in []tensor.Shape) (tensor.Shape, error) {
-	return in[0].Clone(), affine(in[0], s.Groups, in[1], in[2], in[3])
+	return in[0].Clone(), affine(in[0], s.Groups, s.PerImage, in[1], in[2], in[3])
 }
 
 // InPlace implements InPlacer.
@@ -106,12 +120,12 @@ func (s GNApply) Differentiable() []bool { return []bool{true, false, true, true
 func (s GNApply) Gradients(in gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
 	x, stats, gamma, beta := in[0], in[1], in[2], in[3]
 	b := Builder{}
-	sums := b.Apply(GNSums{Groups: s.Groups, SiLU: s.SiLU}, g, x, stats, gamma, beta)
+	sums := b.Apply(GNSums{Groups: s.Groups, SiLU: s.SiLU, PerImage: s.PerImage}, g, x, stats, gamma, beta)
 	return gorgonia.Nodes{
-		b.Apply(GNData{Groups: s.Groups, SiLU: s.SiLU}, g, x, stats, gamma, beta, sums),
+		b.Apply(GNData{Groups: s.Groups, SiLU: s.SiLU, PerImage: s.PerImage}, g, x, stats, gamma, beta, sums),
 		nil,
-		b.Apply(GNParam{Which: 1}, sums),
-		b.Apply(GNParam{Which: 0}, sums),
+		b.Apply(GNParam{Which: 1, PerImage: s.PerImage}, sums),
+		b.Apply(GNParam{Which: 0, PerImage: s.PerImage}, sums),
 	}, b.Err
 }
 
@@ -119,11 +133,14 @@ func (s GNApply) Eval32(a *Args[float32]) { gnApply(s, a) }
 func (s GNApply) Eval64(a *Args[float64]) { gnApply(s, a) }
 
 func gnApply[T ref.Float](s GNApply, a *Args[T]) {
-	ref.NormApply(norm(a.OutShape, s.Groups, s.SiLU), a.Out, a.In[0], a.In[1], a.In[2], a.In[3])
+	ref.NormApply(norm(a.OutShape, s.Groups, s.SiLU, s.PerImage), a.Out, a.In[0], a.In[1], a.In[2], a.In[3])
 }
 
 // Signature implements Spec.
-func (s GNSums) Signature() ([]Operand, int) { return reals(4, 4, 3, 1, 1), 3 }
+func (s GNSums) Signature() ([]Operand, int) {
+	r := affineRank(s.PerImage)
+	return reals(4, 4, 3, r, r), 3
+}
 
 // Shape implements Spec.
 func (s GNSums) Shape(in []tensor.Shape) (tensor.Shape, error) {
@@ -131,18 +148,21 @@ func (s GNSums) Shape(in []tensor.Shape) (tensor.Shape, error) {
 	if err := want("gradient", in[0], x...); err != nil {
 		return nil, err
 	}
-	return tensor.Shape{x[0], x[1], 2}, affine(x, s.Groups, in[2], in[3], in[4])
+	return tensor.Shape{x[0], x[1], 2}, affine(x, s.Groups, s.PerImage, in[2], in[3], in[4])
 }
 
 func (s GNSums) Eval32(a *Args[float32]) { gnSums(s, a) }
 func (s GNSums) Eval64(a *Args[float64]) { gnSums(s, a) }
 
 func gnSums[T ref.Float](s GNSums, a *Args[T]) {
-	ref.NormSums(norm(a.InShape[1], s.Groups, s.SiLU), a.Out, a.In[0], a.In[1], a.In[2], a.In[3], a.In[4])
+	ref.NormSums(norm(a.InShape[1], s.Groups, s.SiLU, s.PerImage), a.Out, a.In[0], a.In[1], a.In[2], a.In[3], a.In[4])
 }
 
 // Signature implements Spec.
-func (s GNData) Signature() ([]Operand, int) { return reals(4, 4, 3, 1, 1, 3), 4 }
+func (s GNData) Signature() ([]Operand, int) {
+	r := affineRank(s.PerImage)
+	return reals(4, 4, 3, r, r, 3), 4
+}
 
 // Shape implements Spec.
 func (s GNData) Shape(in []tensor.Shape) (tensor.Shape, error) {
@@ -153,7 +173,7 @@ func (s GNData) Shape(in []tensor.Shape) (tensor.Shape, error) {
 	if err := want("sums", in[5], x[0], x[1], 2); err != nil {
 		return nil, err
 	}
-	return x.Clone(), affine(x, s.Groups, in[2], in[3], in[4])
+	return x.Clone(), affine(x, s.Groups, s.PerImage, in[2], in[3], in[4])
 }
 
 // InPlace implements InPlacer.
@@ -163,20 +183,26 @@ func (s GNData) Eval32(a *Args[float32]) { gnData(s, a) }
 func (s GNData) Eval64(a *Args[float64]) { gnData(s, a) }
 
 func gnData[T ref.Float](s GNData, a *Args[T]) {
-	ref.NormData(norm(a.OutShape, s.Groups, s.SiLU), a.Out, a.In[0], a.In[1], a.In[2], a.In[3], a.In[4], a.In[5])
+	ref.NormData(norm(a.OutShape, s.Groups, s.SiLU, s.PerImage), a.Out, a.In[0], a.In[1], a.In[2], a.In[3], a.In[4], a.In[5])
 }
 
 // Signature implements Spec.
-func (s GNParam) Signature() ([]Operand, int) { return reals(3), 1 }
+func (s GNParam) Signature() ([]Operand, int) { return reals(3), affineRank(s.PerImage) }
 
 // Shape implements Spec.
 func (s GNParam) Shape(in []tensor.Shape) (tensor.Shape, error) {
-	return tensor.Shape{in[0][1]}, want("sums", in[0], in[0][0], in[0][1], 2)
+	x := in[0]
+	return x[2-affineRank(s.PerImage) : 2].Clone(), want("sums", x, x[0], x[1], 2)
 }
 
-func (s GNParam) Eval32(a *Args[float32]) {
-	ref.NormParam(a.InShape[0][0], a.InShape[0][1], s.Which, a.Out, a.In[0])
-}
-func (s GNParam) Eval64(a *Args[float64]) {
-	ref.NormParam(a.InShape[0][0], a.InShape[0][1], s.Which, a.Out, a.In[0])
+func (s GNParam) Eval32(a *Args[float32]) { gnParam(s, a) }
+func (s GNParam) Eval64(a *Args[float64]) { gnParam(s, a) }
+
+func gnParam[T ref.Float](s GNParam, a *Args[T]) {
+	n, c := a.InShape[0][0], a.InShape[0][1]
+	if s.PerImage {
+		ref.NormParam(1, n*c, s.Which, a.Out, a.In[0])
+		return
+	}
+	ref.NormParam(n, c, s.Which, a.Out, a.In[0])
 }

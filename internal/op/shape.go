@@ -14,47 +14,17 @@ import (
 type Concat struct{}
 
 // Narrow takes Len channels from From on.
-type Narrow struct {
-	leaf
-	From, Len int
-}
+type Narrow struct{ From, Len int }
 
-// MaxTaps is the longest resampling filter.
-const MaxTaps = 8
+// Widen is the transpose of Narrow: it places its channels from From on among
+// Channels, of which the others are zero.
+type Widen struct{ From, Channels int }
 
-// Filter is a separable resampling filter of N taps; it is normalised to sum 1
-// where it is used. {1,1} gives nearest-neighbour upsampling and 2x2 means.
-type Filter struct {
-	Taps [MaxTaps]float64
-	N    int
-}
+// Pad surrounds an image with Width zeros on every side.
+type Pad struct{ Width int }
 
-// NewFilter returns the filter with the given taps, of which there must be an
-// even number up to MaxTaps with a positive sum.
-func NewFilter(taps ...float64) (Filter, error) {
-	var f Filter
-	var sum float64
-	f.N = copy(f.Taps[:], taps)
-	for _, v := range taps {
-		sum += v
-	}
-	if len(taps) == 0 || len(taps)%2 != 0 || len(taps) > MaxTaps || !(sum > 0) {
-		return Filter{}, fmt.Errorf("op: resampling filter %v: want 2, 4, 6 or 8 taps with a positive sum", taps)
-	}
-	return f, nil
-}
-
-// Down halves an image: filter, then keep every second pixel, times Gain.
-type Down struct {
-	Filter Filter
-	Gain   float64
-}
-
-// Up doubles an image: the transpose of Down. Gain 4 keeps the mean.
-type Up struct {
-	Filter Filter
-	Gain   float64
-}
+// Crop cuts Width pixels off every side of an image: the transpose of Pad.
+type Crop struct{ Width int }
 
 // Signature implements Spec.
 func (Concat) Signature() ([]Operand, int) { return reals(4, 4), 4 }
@@ -98,6 +68,15 @@ func (s Narrow) Shape(in []tensor.Shape) (tensor.Shape, error) {
 	return tensor.Shape{x[0], s.Len, x[2], x[3]}, nil
 }
 
+// Differentiable implements Spec.
+func (s Narrow) Differentiable() []bool { return []bool{true} }
+
+// Gradients implements Spec.
+func (s Narrow) Gradients(in gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := Apply(Widen{From: s.From, Channels: in[0].Shape()[1]}, g)
+	return gorgonia.Nodes{dx}, err
+}
+
 func (s Narrow) Eval32(a *Args[float32]) { narrow(s, a) }
 func (s Narrow) Eval64(a *Args[float64]) { narrow(s, a) }
 
@@ -108,54 +87,79 @@ func narrow[T ref.Float](s Narrow, a *Args[T]) {
 }
 
 // Signature implements Spec.
-func (s Down) Signature() ([]Operand, int) { return reals(4), 4 }
+func (s Widen) Signature() ([]Operand, int) { return reals(4), 4 }
 
 // Shape implements Spec.
-func (s Down) Shape(in []tensor.Shape) (tensor.Shape, error) {
+func (s Widen) Shape(in []tensor.Shape) (tensor.Shape, error) {
 	x := in[0]
-	if x[2]%2 != 0 || x[3]%2 != 0 {
-		return nil, fmt.Errorf("an image of %dx%d cannot be halved", x[2], x[3])
+	if s.From < 0 || s.From+x[1] > s.Channels {
+		return nil, fmt.Errorf("channels %d..%d of %d", s.From, s.From+x[1], s.Channels)
 	}
-	return tensor.Shape{x[0], x[1], x[2] / 2, x[3] / 2}, nil
+	return tensor.Shape{x[0], s.Channels, x[2], x[3]}, nil
 }
 
 // Differentiable implements Spec.
-func (s Down) Differentiable() []bool { return []bool{true} }
+func (s Widen) Differentiable() []bool { return []bool{true} }
 
 // Gradients implements Spec.
-func (s Down) Gradients(_ gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
-	dx, err := Apply(Up(s), g)
+func (s Widen) Gradients(in gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := Apply(Narrow{From: s.From, Len: in[0].Shape()[1]}, g)
 	return gorgonia.Nodes{dx}, err
 }
 
-func (s Down) Eval32(a *Args[float32]) {
-	ref.Down(image(a.InShape[0]), a.Out, a.In[0], s.Filter.Taps[:s.Filter.N], s.Gain)
-}
-func (s Down) Eval64(a *Args[float64]) {
-	ref.Down(image(a.InShape[0]), a.Out, a.In[0], s.Filter.Taps[:s.Filter.N], s.Gain)
+func (s Widen) Eval32(a *Args[float32]) { widen(s, a) }
+func (s Widen) Eval64(a *Args[float64]) { widen(s, a) }
+
+func widen[T ref.Float](s Widen, a *Args[T]) {
+	x := image(a.InShape[0])
+	p := x.Pixels()
+	ref.Widen(x.N, s.Channels*p, s.From*p, x.C*p, a.Out, a.In[0])
 }
 
 // Signature implements Spec.
-func (s Up) Signature() ([]Operand, int) { return reals(4), 4 }
+func (s Pad) Signature() ([]Operand, int) { return reals(4), 4 }
 
 // Shape implements Spec.
-func (s Up) Shape(in []tensor.Shape) (tensor.Shape, error) {
+func (s Pad) Shape(in []tensor.Shape) (tensor.Shape, error) {
 	x := in[0]
-	return tensor.Shape{x[0], x[1], 2 * x[2], 2 * x[3]}, nil
+	if s.Width < 0 {
+		return nil, fmt.Errorf("border of %d pixels", s.Width)
+	}
+	return tensor.Shape{x[0], x[1], x[2] + 2*s.Width, x[3] + 2*s.Width}, nil
 }
 
 // Differentiable implements Spec.
-func (s Up) Differentiable() []bool { return []bool{true} }
+func (s Pad) Differentiable() []bool { return []bool{true} }
 
 // Gradients implements Spec.
-func (s Up) Gradients(_ gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
-	dx, err := Apply(Down(s), g)
+func (s Pad) Gradients(_ gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := Apply(Crop(s), g)
 	return gorgonia.Nodes{dx}, err
 }
 
-func (s Up) Eval32(a *Args[float32]) {
-	ref.Up(image(a.OutShape), a.Out, a.In[0], s.Filter.Taps[:s.Filter.N], s.Gain)
+func (s Pad) Eval32(a *Args[float32]) { ref.Pad(image(a.InShape[0]), s.Width, a.Out, a.In[0]) }
+func (s Pad) Eval64(a *Args[float64]) { ref.Pad(image(a.InShape[0]), s.Width, a.Out, a.In[0]) }
+
+// Signature implements Spec.
+func (s Crop) Signature() ([]Operand, int) { return reals(4), 4 }
+
+// Shape implements Spec.
+func (s Crop) Shape(in []tensor.Shape) (tensor.Shape, error) {
+	x := in[0]
+	if s.Width < 0 || min(x[2], x[3]) <= 2*s.Width {
+		return nil, fmt.Errorf("a border of %d pixels on an image of %dx%d", s.Width, x[2], x[3])
+	}
+	return tensor.Shape{x[0], x[1], x[2] - 2*s.Width, x[3] - 2*s.Width}, nil
 }
-func (s Up) Eval64(a *Args[float64]) {
-	ref.Up(image(a.OutShape), a.Out, a.In[0], s.Filter.Taps[:s.Filter.N], s.Gain)
+
+// Differentiable implements Spec.
+func (s Crop) Differentiable() []bool { return []bool{true} }
+
+// Gradients implements Spec.
+func (s Crop) Gradients(_ gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := Apply(Pad(s), g)
+	return gorgonia.Nodes{dx}, err
 }
+
+func (s Crop) Eval32(a *Args[float32]) { ref.Crop(image(a.OutShape), s.Width, a.Out, a.In[0]) }
+func (s Crop) Eval64(a *Args[float64]) { ref.Crop(image(a.OutShape), s.Width, a.Out, a.In[0]) }

@@ -18,10 +18,7 @@ func PositionalEmbedding[T Float](s Positional, y, t []T) {
 	if s.Endpoint {
 		last--
 	}
-	cos, sin := 0, half
-	if s.SinFirst {
-		cos, sin = half, 0
-	}
+	cos, sin := halves(half, s.SinFirst)
 	for n, v := range t {
 		row := y[n*s.C : (n+1)*s.C]
 		for i := range half {
@@ -34,4 +31,29 @@ func PositionalEmbedding[T Float](s Positional, y, t []T) {
 			row[cos+i], row[sin+i] = T(co), T(si)
 		}
 	}
+}
+
+// FourierEmbedding writes the cosines and sines of 2 pi freqs[k] t[n] to y
+// [n,2K], cosines first, or sines first. Angles are products in the element
+// type: the frequencies are large, so a published network means these very
+// roundings.
+func FourierEmbedding[T Float](sinFirst bool, y, t, freqs []T) {
+	half := len(freqs)
+	cos, sin := halves(half, sinFirst)
+	for n, v := range t {
+		row := y[2*n*half : 2*(n+1)*half]
+		for k, f := range freqs {
+			turn := T(2*math.Pi) * f
+			si, co := math.Sincos(float64(v * turn))
+			row[cos+k], row[sin+k] = T(co), T(si)
+		}
+	}
+}
+
+// halves returns where the cosines and the sines of a row begin.
+func halves(half int, sinFirst bool) (cos, sin int) {
+	if sinFirst {
+		return half, 0
+	}
+	return 0, half
 }

@@ -1,11 +1,12 @@
 package ref
 
 // Norm is the geometry of a group normalisation over Groups groups of C/Groups
-// channels, optionally followed by SiLU.
+// channels, optionally followed by SiLU. Its gamma and beta are [C], or [N,C]
+// with PerImage.
 type Norm struct {
 	Image
-	Groups int
-	SiLU   bool
+	Groups         int
+	SiLU, PerImage bool
 }
 
 func (s Norm) perGroup() int { return s.C / s.Groups }
@@ -30,12 +31,15 @@ func NormStats[T Float](s Norm, stats, x []T, eps float64) {
 	}
 }
 
-// each calls f for every feature map with the index of its (n, c), its channel,
-// and its group's mean and reciprocal deviation.
+// each calls f for every feature map with the index of its (n, c), that of its
+// gamma and beta, and its group's mean and reciprocal deviation.
 func each[T Float](s Norm, stats []T, f func(nc, c int, mean, rstd T)) {
 	for nc := range s.N * s.C {
 		c := nc % s.C
 		i := nc/s.C*s.Groups + c/s.perGroup()
+		if s.PerImage {
+			c = nc
+		}
 		f(nc, c, stats[2*i], stats[2*i+1])
 	}
 }

@@ -89,3 +89,12 @@ func Narrow[T Float](n, stride, from, size int, y, x []T) {
 		copy(y[i*size:(i+1)*size], x[i*stride+from:])
 	}
 }
+
+// Widen writes the transpose of Narrow: each image of y has stride elements, of
+// which [from, from+size) are those of x and the others zero.
+func Widen[T Float](n, stride, from, size int, y, x []T) {
+	clear(y)
+	for i := range n {
+		copy(y[i*stride+from:], x[i*size:(i+1)*size])
+	}
+}

@@ -46,3 +46,25 @@ func eachTap[T Float](s Image, taps []float64, gain float64, f func(w T, nc, sma
 		}
 	}
 }
+
+// Pad writes x [N,C,H,W] with a border of width zeros: y [N,C,H+2w,W+2w].
+func Pad[T Float](s Image, width int, y, x []T) {
+	clear(y)
+	eachRow(s, width, func(inner, outer int) { copy(y[outer:outer+s.W], x[inner:]) })
+}
+
+// Crop writes the transpose of Pad: s is the extent of the output.
+func Crop[T Float](s Image, width int, y, x []T) {
+	eachRow(s, width, func(inner, outer int) { copy(y[inner:inner+s.W], x[outer:]) })
+}
+
+// eachRow calls f for every row of an image with its place there and in the
+// padded image.
+func eachRow(s Image, width int, f func(inner, outer int)) {
+	wide, high := s.W+2*width, s.H+2*width
+	for nc := range s.N * s.C {
+		for y := range s.H {
+			f((nc*s.H+y)*s.W, (nc*high+y+width)*wide+width)
+		}
+	}
+}
