@@ -81,15 +81,26 @@ func Save(dir string, kind Kind, nimg int64, f *safetensors.File) (path string, 
 	if nimg < 0 {
 		return "", fmt.Errorf("checkpoints: save %s: nimg is %d, want 0 or more", path, nimg)
 	}
+	if err := SaveAs(path, kind, f); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// SaveAs is Save under a path of the caller's own.
+func SaveAs(path string, kind Kind, f *safetensors.File) error {
+	if err := kind.check(); err != nil {
+		return fmt.Errorf("checkpoints: save %s: %w", path, err)
+	}
 	sealed, err := seal(kind, f)
 	if err != nil {
-		return "", fmt.Errorf("checkpoints: save %s: %w", path, err)
+		return fmt.Errorf("checkpoints: save %s: %w", path, err)
 	}
 	err = atomicfile.Write(path, 0o644, func(w io.Writer) error { return safetensors.Write(w, sealed) })
 	if err != nil {
-		return "", fmt.Errorf("checkpoints: save: %w", err)
+		return fmt.Errorf("checkpoints: save: %w", err)
 	}
-	return path, nil
+	return nil
 }
 
 // seal returns f with the metadata fields that Save adds.
