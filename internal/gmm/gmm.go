@@ -72,35 +72,42 @@ func (m *Mixture) Denoise(ctx context.Context, dst, x []float64, sigma float64, 
 //
 //	D = (s0^2 x + sigma^2 sum_k w_k mu_k) / (s0^2 + sigma^2)
 //	w_k proportional to exp(-|x - mu_k|^2 / (2 (s0^2 + sigma^2)))
-//
-// The weights are normalised as they come, relative to the largest so far, so
-// that no scratch is needed and none overflows.
 func (m *Mixture) posteriorMean(dst, x []float64, sigma float64) {
 	s2 := m.s0*m.s0 + sigma*sigma
 	clear(dst)
-	best, total := math.Inf(-1), 0.0
+	_, total := m.weigh(x, s2, dst)
+	skip := m.s0 * m.s0 / s2
+	pull := sigma * sigma / s2 / total
+	for j := range dst {
+		dst[j] = skip*x[j] + pull*dst[j]
+	}
+}
+
+// weigh returns the sum over centres of exp(-|x - mu_k|^2 / (2 s2)) as total
+// exp(best), best being the largest exponent, and adds the centres weighted
+// likewise, sum_k exp(. - best) mu_k, to sum, unless that is nil. The terms are
+// rescaled as they come, relative to the largest so far, so that no scratch is
+// needed and none overflows.
+func (m *Mixture) weigh(x []float64, s2 float64, sum []float64) (best, total float64) {
+	best = math.Inf(-1)
 	for at := 0; at < len(m.means); at += m.dim {
 		mu := m.means[at : at+m.dim]
 		logW := -squaredDistance(x, mu) / (2 * s2)
 		if logW > best {
 			shrink := math.Exp(best - logW)
-			for j := range dst {
-				dst[j] *= shrink
+			for j := range sum {
+				sum[j] *= shrink
 			}
 			total *= shrink
 			best = logW
 		}
 		w := math.Exp(logW - best)
 		total += w
-		for j := range dst {
-			dst[j] += w * mu[j]
+		for j := range sum {
+			sum[j] += w * mu[j]
 		}
 	}
-	skip := m.s0 * m.s0 / s2
-	pull := sigma * sigma / s2 / total
-	for j := range dst {
-		dst[j] = skip*x[j] + pull*dst[j]
-	}
+	return best, total
 }
 
 func squaredDistance(a, b []float64) float64 {

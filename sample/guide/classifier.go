@@ -10,9 +10,9 @@ import (
 
 // Classifier knows the classes of noisy images.
 type Classifier interface {
-	// Gradient writes the gradient by x of ln p(class | x; sigma) to dst, summed
-	// over images of which each has its own part. x and dst are [N, Dim]
-	// row-major and do not alias; labels is [N, K], one-hot.
+	// Gradient writes the gradient of ln p(class | x; sigma) by x of each image to
+	// its row of dst. x and dst are [N, Dim] row-major and do not alias; x must
+	// not be changed; labels is [N, K], one-hot.
 	Gradient(ctx context.Context, dst, x []float64, sigma float64, labels []float32) error
 }
 

@@ -28,8 +28,12 @@ func NewClassifierFree(d sample.Denoiser, o Options) (Denoiser, error) {
 }
 
 // WithoutLabels returns d blind to labels: it is always given none. It lets an
-// unconditional network serve where labels are meant for another part.
+// unconditional network serve where labels are meant for another part. Of nil it
+// makes nil.
 func WithoutLabels(d sample.Denoiser) sample.Denoiser {
+	if d == nil {
+		return nil
+	}
 	u := unlabelled{d}
 	if r, ok := d.(sample.Rows); ok {
 		return unlabelledRows{u, r}

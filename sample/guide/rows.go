@@ -9,7 +9,7 @@ import (
 type guidedRows struct{ *guided }
 
 // DenoiseRows implements sample.Rows. The main network is evaluated for all
-// images, the partner for those whose noise level lies in the interval.
+// images, the partner for those at whose noise level guidance acts.
 func (g *guidedRows) DenoiseRows(ctx context.Context, dst, x, sigmas []float64, labels []float32) error {
 	r := request{x: x, sigmas: sigmas, labels: labels}
 	err := g.check(dst, r)
@@ -19,14 +19,15 @@ func (g *guidedRows) DenoiseRows(ctx context.Context, dst, x, sigmas []float64, 
 	if err != nil {
 		return fmt.Errorf("guide: denoise rows: %w", err)
 	}
+	g.some.gather(r, g.options)
+	n := len(g.some.rows)
+	if n == len(sigmas) && g.partner.alone() {
+		return g.runPartner(ctx, dst, r)
+	}
 	if err := g.runMain(ctx, dst, r); err != nil {
 		return err
 	}
-	if g.partner.idle() {
-		return nil
-	}
-	g.some.gather(r, g.options)
-	if len(g.some.rows) == 0 {
+	if n == 0 || g.partner.idle() {
 		return nil
 	}
 	term := grow(&g.term, len(g.some.x))
