@@ -26,12 +26,22 @@ func (c Config) Validate() error {
 	if c.Precond == nil {
 		errs = append(errs, errors.New("model: no preconditioning"))
 	}
-	if c.Network.InChannels != c.Network.OutChannels {
-		errs = append(errs, fmt.Errorf("model: network has %d channels in and %d out, want equal numbers",
-			c.Network.InChannels, c.Network.OutChannels))
+	if in, out := c.Network.InChannels, c.Network.OutChannels; c.narrows() {
+		if c.Precond != nil && c.Precond.Name() != precond.IDDPMName {
+			errs = append(errs, fmt.Errorf("model: network has %d channels in and %d out, which only %s networks may, want equal numbers",
+				in, out, precond.IDDPMName))
+		}
+	} else if in != out {
+		errs = append(errs, fmt.Errorf("model: network has %d channels in and %d out, want equal numbers (or twice as many for %s)",
+			in, out, precond.IDDPMName))
 	}
 	return errors.Join(append(errs, c.Network.Validate())...)
 }
+
+// narrows reports whether F has twice the image's channels, of which D uses the
+// first half: iDDPM's networks predict variances with the others (Nichol &
+// Dhariwal 2021, Sec. 3.1).
+func (c Config) narrows() bool { return c.Network.OutChannels == 2*c.Network.InChannels }
 
 // Dim returns the number of elements of one image.
 func (c Config) Dim() int {

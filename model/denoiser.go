@@ -37,6 +37,22 @@ func (d *Denoiser) RoundSigma(sigma float64) float64 {
 // LabelDim], or nil for the zero label. The network computes in float32; an
 // image's result does not depend on the others in the batch.
 func (d *Denoiser) Denoise(ctx context.Context, dst, x []float64, sigma float64, labels []float32) error {
+	one := [1]float64{sigma}
+	return d.denoise(ctx, dst, x, one[:], labels)
+}
+
+// DenoiseRows is Denoise with a noise level for each image: sigmas is [N]. An
+// image's result is that of Denoise at its own level.
+func (d *Denoiser) DenoiseRows(ctx context.Context, dst, x, sigmas []float64, labels []float32) error {
+	if n := len(x) / d.model.config.Dim(); len(sigmas) != n {
+		return fmt.Errorf("model: denoise: %d noise levels for %d images", len(sigmas), n)
+	}
+	return d.denoise(ctx, dst, x, sigmas, labels)
+}
+
+// denoise runs as many batches as x needs; sigmas holds a level for each image,
+// or one for all.
+func (d *Denoiser) denoise(ctx context.Context, dst, x, sigmas []float64, labels []float32) error {
 	dim, classes := d.model.config.Dim(), d.model.config.Network.LabelDim
 	if len(x)%dim != 0 || len(dst) != len(x) {
 		return fmt.Errorf("model: denoise: %d and %d elements, want equal multiples of %d", len(dst), len(x), dim)
@@ -49,19 +65,23 @@ func (d *Denoiser) Denoise(ctx context.Context, dst, x []float64, sigma float64,
 			return err
 		}
 		end := min(at+d.batch, len(x)/dim)
+		levels := sigmas
+		if len(sigmas) > 1 {
+			levels = sigmas[at:end]
+		}
 		var rows []float32
 		if len(labels) > 0 {
 			rows = labels[at*classes : end*classes]
 		}
-		if err := d.some(dst[at*dim:end*dim], x[at*dim:end*dim], sigma, rows); err != nil {
+		if err := d.some(dst[at*dim:end*dim], x[at*dim:end*dim], levels, rows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// some denoises up to one batch.
-func (d *Denoiser) some(dst, x []float64, sigma float64, labels []float32) error {
+// some denoises up to one batch; sigmas is as in denoise.
+func (d *Denoiser) some(dst, x, sigmas []float64, labels []float32) error {
 	n := len(x) / d.model.config.Dim()
 	p, err := d.model.evaluation(n)
 	if err != nil {
@@ -74,7 +94,7 @@ func (d *Denoiser) some(dst, x []float64, sigma float64, labels []float32) error
 		return err
 	}
 	for i := range n {
-		p.setSigma(i, sigma)
+		p.setSigma(i, sigmas[min(i, len(sigmas)-1)])
 	}
 	for i, v := range x {
 		p.x[i] = float32(v)

@@ -26,5 +26,9 @@ func Portable() *Device { return &Device{engine.Portable{}} }
 // Name identifies the set of kernels: with equal names a run gives equal bits.
 func (d *Device) Name() string { return d.backend.Name() }
 
+// Backend returns the kernels, for graphs that are compiled outside of this
+// package.
+func (d *Device) Backend() engine.Backend { return d.backend }
+
 // Close stops the device's threads. No program may run after it.
 func (d *Device) Close() error { return d.backend.Close() }

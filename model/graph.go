@@ -45,29 +45,33 @@ func (g *graph) images(name string, c unet.Config) *gorgonia.Node {
 }
 
 // denoise adds D(x; sigma) = c_skip x + c_out F(c_in x; c_noise).
-func (g *graph) denoise(c unet.Config, x *gorgonia.Node, training bool) error {
+func (g *graph) denoise(c Config, x *gorgonia.Node, training bool) error {
+	n := c.Network
 	g.cSkip, g.cOut = g.input("c_skip", g.n), g.input("c_out", g.n)
 	g.cIn, g.cNoise = g.input("c_in", g.n), g.input("c_noise", g.n)
-	if c.LabelDim > 0 {
-		g.labels = g.input("class_labels", g.n, c.LabelDim)
+	if n.LabelDim > 0 {
+		g.labels = g.input("class_labels", g.n, n.LabelDim)
 	}
-	if c.AugmentDim > 0 {
-		g.augment = g.input("augment_labels", g.n, c.AugmentDim)
+	if n.AugmentDim > 0 {
+		g.augment = g.input("augment_labels", g.n, n.AugmentDim)
 	}
-	if training && c.Dropout > 0 {
+	if training && n.Dropout > 0 {
 		g.dropout = &unet.Dropout{P: g.input("dropout", 1), Key: g.counter("seed", 1), Counter: g.counter("counter", g.n)}
 	}
 	scaled := g.Apply(op.SampleScale{}, x, g.cIn)
 	if g.Err != nil {
 		return fmt.Errorf("model: %w", g.Err)
 	}
-	f, params, err := c.Build(unet.Inputs{
+	f, params, err := n.Build(unet.Inputs{
 		X: scaled, NoiseLabels: g.cNoise, ClassLabels: g.labels, AugmentLabels: g.augment, Dropout: g.dropout,
 	})
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
 	g.params = params
+	if c.narrows() {
+		f = g.Apply(op.Narrow{From: 0, Len: c.Network.InChannels}, f)
+	}
 	g.d = g.Apply(op.Combine{}, x, f, g.cSkip, g.cOut)
 	if g.Err != nil {
 		return fmt.Errorf("model: %w", g.Err)

@@ -24,6 +24,7 @@ type Param struct {
 	Shape  []int
 	Offset int
 	Len    int
+	Frozen bool // a buffer of the network: saved with the weights, never trained
 	init   unet.Init
 }
 
@@ -31,7 +32,7 @@ type Param struct {
 type Layout struct {
 	Params []Param
 	Size   int // elements of a flat buffer, padding included
-	Count  int // elements of all parameters
+	Count  int // elements of all parameters that are trained
 }
 
 // View returns the parameter's part of a flat buffer.
@@ -43,15 +44,17 @@ func (p Param) View(flat []float32) []float32 {
 // image: the code that uses a parameter is the only place that declares it.
 func newLayout(c Config) (Layout, error) {
 	g := newGraph(1, tensor.Float32)
-	if err := g.denoise(c.Network, g.images("x", c.Network), false); err != nil {
+	if err := g.denoise(c, g.images("x", c.Network), false); err != nil {
 		return Layout{}, err
 	}
 	var l Layout
 	for _, p := range g.params {
 		n := tensor.Shape(p.Shape).TotalSize()
-		l.Params = append(l.Params, Param{Prefix + p.Name, slices.Clone(p.Shape), l.Size, n, p.Init})
+		l.Params = append(l.Params, Param{Prefix + p.Name, slices.Clone(p.Shape), l.Size, n, p.Frozen, p.Init})
 		l.Size += (n + alignment - 1) / alignment * alignment
-		l.Count += n
+		if !p.Frozen {
+			l.Count += n
+		}
 	}
 	return l, nil
 }

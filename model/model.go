@@ -20,6 +20,7 @@ type Model struct {
 	layout Layout
 	device *Device
 	eval   map[int]*program
+	vjp    map[int]*vjpProgram // made at first use
 }
 
 // New returns the denoiser of a configuration on a device.
@@ -147,7 +148,7 @@ func (m *Model) evaluation(n int) (*program, error) {
 	}
 	g := newGraph(n, tensor.Float32)
 	x := g.images("x", m.config.Network)
-	if err := g.denoise(m.config.Network, x, false); err != nil {
+	if err := g.denoise(m.config, x, false); err != nil {
 		return nil, err
 	}
 	p, err := m.compile(g, g.d)

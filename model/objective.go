@@ -48,33 +48,67 @@ type Loss struct {
 }
 
 // NewLoss compiles the objective for n images, with gradients by every
-// parameter if training, in which case dropout is part of it.
+// parameter that is trained if training, in which case dropout is part of it.
 func (m *Model) NewLoss(o Objective, n int, training bool) (*Loss, error) {
-	g := newGraph(n, tensor.Float32)
-	c := m.config.Network
-	in := lossInputs{
-		y: g.images("y", c), noise: g.images("noise", c),
-		one: g.input("one", n), sigma: g.input("sigma", n), weight: g.input("weight", n),
-	}
-	losses, err := in.nodes(g, m.config, o, training)
+	g, err := m.lossGraph(o, n, training)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loss{n: n}
-	outputs := gorgonia.Nodes{losses}
-	var cotangent *gorgonia.Node
-	if training {
-		cotangent = g.input("gradient", n)
-		if l.grads, err = gradients(g, losses, cotangent); err != nil {
-			return nil, err
-		}
-		outputs = append(outputs, l.grads...)
-		l.twins = twins(l.grads)
-	}
-	if l.program, err = m.compile(g, outputs...); err != nil {
+	l := &Loss{n: n, grads: g.grads, twins: twins(g.grads)}
+	if l.program, err = m.compile(g.graph, g.outputs()...); err != nil {
 		return nil, err
 	}
-	return l, l.bind(g, in, losses, cotangent)
+	return l, l.bind(g)
+}
+
+// PlanLoss returns the memory and the floating-point operations of a run of
+// NewLoss's program, without allocating any of it.
+func (m *Model) PlanLoss(o Objective, n int, training bool) (arenaBytes int64, flops float64, err error) {
+	g, err := m.lossGraph(o, n, training)
+	if err != nil {
+		return 0, 0, err
+	}
+	compiled, err := engine.Compile(m.device.backend, g.outputs()...)
+	if err != nil {
+		return 0, 0, err
+	}
+	return compiled.ArenaBytes(), compiled.Flops(), nil
+}
+
+// lossGraph is a graph of the loss; cotangent and grads are nil without
+// training.
+type lossGraph struct {
+	*graph
+	in                lossInputs
+	losses, cotangent *gorgonia.Node
+	grads             gorgonia.Nodes // nil for a frozen parameter
+}
+
+func (m *Model) lossGraph(o Objective, n int, training bool) (*lossGraph, error) {
+	g := newGraph(n, tensor.Float32)
+	c := m.config.Network
+	l := &lossGraph{graph: g, in: lossInputs{
+		y: g.images("y", c), noise: g.images("noise", c),
+		one: g.input("one", n), sigma: g.input("sigma", n), weight: g.input("weight", n),
+	}}
+	var err error
+	if l.losses, err = l.in.nodes(g, m.config, o, training); err != nil || !training {
+		return l, err
+	}
+	l.cotangent = g.input("gradient", n)
+	l.grads, err = gradients(g, l.losses, l.cotangent)
+	return l, err
+}
+
+// outputs returns the losses and what gradients there are.
+func (l *lossGraph) outputs() gorgonia.Nodes {
+	outputs := gorgonia.Nodes{l.losses}
+	for _, n := range l.grads {
+		if n != nil {
+			outputs = append(outputs, n)
+		}
+	}
+	return outputs
 }
 
 // lossInputs are the inputs that only the loss has.
@@ -86,7 +120,7 @@ func (in lossInputs) nodes(g *graph, c Config, o Objective, training bool) (*gor
 	if g.Err != nil {
 		return nil, fmt.Errorf("model: %w", g.Err)
 	}
-	if err := g.denoise(c.Network, x, training); err != nil {
+	if err := g.denoise(c, x, training); err != nil {
 		return nil, err
 	}
 	losses, err := o.Nodes(g.d, in.y, in.weight)
@@ -96,15 +130,24 @@ func (in lossInputs) nodes(g *graph, c Config, o Objective, training bool) (*gor
 	return losses, nil
 }
 
-// gradients adds the gradient of sum(cotangent * losses) by every parameter.
+// gradients adds the gradient of sum(cotangent * losses) by every parameter; it
+// is nil for a frozen one.
 func gradients(g *graph, losses, cotangent *gorgonia.Node) (gorgonia.Nodes, error) {
 	var wrt gorgonia.Nodes
 	for _, p := range g.params {
-		wrt = append(wrt, p.Node)
+		if !p.Frozen {
+			wrt = append(wrt, p.Node)
+		}
 	}
-	grads, err := gorgonia.Backpropagate(gorgonia.Nodes{losses}, gorgonia.Nodes{cotangent}, wrt)
+	trained, err := gorgonia.Backpropagate(gorgonia.Nodes{losses}, gorgonia.Nodes{cotangent}, wrt)
 	if err != nil {
 		return nil, fmt.Errorf("model: differentiate: %w", err)
+	}
+	grads := make(gorgonia.Nodes, len(g.params))
+	for i, p := range g.params {
+		if !p.Frozen {
+			grads[i], trained = trained[0], trained[1:]
+		}
 	}
 	return grads, nil
 }
@@ -116,6 +159,9 @@ func twins(nodes gorgonia.Nodes) [][2]int {
 	first := map[*gorgonia.Node]int{}
 	var pairs [][2]int
 	for i, n := range nodes {
+		if n == nil {
+			continue
+		}
 		if k, ok := first[n]; ok {
 			pairs = append(pairs, [2]int{k, i})
 		} else {
@@ -126,13 +172,13 @@ func twins(nodes gorgonia.Nodes) [][2]int {
 }
 
 // bind gives every input and the losses a buffer.
-func (l *Loss) bind(g *graph, in lossInputs, losses, cotangent *gorgonia.Node) error {
+func (l *Loss) bind(g *lossGraph) error {
 	targets := []struct {
 		node *gorgonia.Node
 		to   *[]float32
 	}{
-		{in.y, &l.images}, {in.noise, &l.noise}, {in.one, &l.one}, {in.sigma, &l.sigma}, {in.weight, &l.weight},
-		{losses, &l.losses}, {cotangent, &l.gradient},
+		{g.in.y, &l.images}, {g.in.noise, &l.noise}, {g.in.one, &l.one}, {g.in.sigma, &l.sigma}, {g.in.weight, &l.weight},
+		{g.losses, &l.losses}, {g.cotangent, &l.gradient},
 	}
 	if g.dropout != nil {
 		targets = append(targets, struct {
@@ -171,8 +217,8 @@ func (l *Loss) Program() *engine.Machine { return l.program.Machine }
 
 // Run computes the loss of each image of b, as a mean over its pixels, into
 // losses [n]. If l was compiled for training, the gradient of b.Gradient times
-// the sum over images of the pixel sums is written to the flat buffer grad;
-// else grad is not used. The returned losses are those of the given weights.
+// the sum over images of the pixel sums is written to the flat buffer grad,
+// where a frozen parameter's is zero; else grad is not used. The returned losses are those of the given weights.
 func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
 	if err := l.set(b, len(losses)); err != nil {
 		return err
@@ -186,14 +232,26 @@ func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
 	if err := l.program.RunAll(); err != nil {
 		return err
 	}
-	for _, pair := range l.twins {
-		params := l.program.layout.Params
-		copy(params[pair[1]].View(grad), params[pair[0]].View(grad))
+	if l.grads != nil {
+		l.completeGrad(grad)
 	}
 	for i, v := range l.losses {
 		losses[i] = float64(v) / float64(l.program.dim)
 	}
 	return nil
+}
+
+// completeGrad writes the parts of the gradient that the program does not.
+func (l *Loss) completeGrad(grad []float32) {
+	params := l.program.layout.Params
+	for _, pair := range l.twins {
+		copy(params[pair[1]].View(grad), params[pair[0]].View(grad))
+	}
+	for _, p := range params {
+		if p.Frozen {
+			clear(p.View(grad))
+		}
+	}
 }
 
 // set copies a batch to the input buffers.
@@ -238,6 +296,9 @@ func (l *Loss) setGrad(grad []float32) error {
 	}
 	// From the last on, so that of twins the first has the last word.
 	for i, p := range slices.Backward(l.program.layout.Params) {
+		if p.Frozen {
+			continue
+		}
 		if err := l.program.Bind(l.grads[i], engine.Buffer{F32: p.View(grad)}); err != nil {
 			return err
 		}

@@ -43,7 +43,11 @@ func fromReference(t *testing.T, d *model.Device, f *safetensors.File, prefix st
 		t.Fatal(err)
 	}
 	c.InChannels, c.OutChannels = images.Channels, images.Channels
-	m, err := model.New(model.Config{Network: c, Precond: precond.DefaultEDM()}, d)
+	p := recordedPrecond(t, f)
+	if p.Name() == precond.IDDPMName {
+		c.OutChannels *= 2
+	}
+	m, err := model.New(model.Config{Network: c, Precond: p}, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +62,26 @@ func fromReference(t *testing.T, d *model.Device, f *safetensors.File, prefix st
 		t.Fatal(err)
 	}
 	return m, weights
+}
+
+// recordedPrecond returns the preconditioning of a reference file with its
+// table of noise levels; the losses were recorded with EDM's or their own.
+func recordedPrecond(t *testing.T, f *safetensors.File) precond.Preconditioning {
+	t.Helper()
+	name := f.Metadata["preconditioner"]
+	if name == "" {
+		name = f.Metadata["loss"]
+	}
+	p, err := precond.New(name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q, ok := p.(precond.IDDPM); ok {
+		if p, err = q.WithTable(reference.Values(t, f, "buffer.u")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
 }
 
 // optional returns a tensor, or nil where the file has none.
@@ -85,7 +109,7 @@ func relative(got, want []float64, allow float64) float64 {
 func TestReferencePrecond(t *testing.T) {
 	for _, d := range devices(t) {
 		t.Run(d.Name(), func(t *testing.T) {
-			reference.Each(t, "precond/edm*.safetensors", func(t *testing.T, f *safetensors.File) {
+			reference.Each(t, "precond/*.safetensors", func(t *testing.T, f *safetensors.File) {
 				m, weights := fromReference(t, d, f, "param.")
 				den, err := m.Denoiser(weights, 3)
 				if err != nil {
@@ -115,14 +139,17 @@ func TestReferencePrecond(t *testing.T) {
 func TestReferenceLoss(t *testing.T) {
 	for _, d := range devices(t) {
 		t.Run(d.Name(), func(t *testing.T) {
-			reference.Each(t, "loss/edm*.safetensors", func(t *testing.T, f *safetensors.File) { compareLoss(t, d, f) })
+			reference.Each(t, "loss/*.safetensors", func(t *testing.T, f *safetensors.File) { compareLoss(t, d, f) })
 		})
 	}
 }
 
 func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 	m, weights := fromReference(t, d, f, "param.")
-	objective := loss.Default()
+	objective, err := loss.New(f.Metadata["loss"], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	draws := reference.Values(t, f, "draw.sigma")
 	b := model.Batch{
 		Labels: optional(t, f, "in.class_labels"), Augment: optional(t, f, "in.augment_labels"),

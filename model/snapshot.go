@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"edm/internal/safetensors"
+	"edm/model/precond"
 )
 
 // MetadataKey names the metadata of a snapshot that holds the Config as JSON.
@@ -48,6 +49,13 @@ func (l Layout) SetTensors(flat []float32, tensors map[string]safetensors.Tensor
 	return nil
 }
 
+// tableName is what the published checkpoints call the noise levels of an iDDPM
+// network: a buffer of the denoiser, not of the network inside it.
+const tableName = "u"
+
+// tabulated is a preconditioning with a table of noise levels of its own.
+type tabulated interface{ Table() []float64 }
+
 // Snapshot returns the weights and what gives them their meaning as the
 // contents of a snapshot file. More metadata may be added.
 func (m *Model) Snapshot(weights []float32) (*safetensors.File, error) {
@@ -55,37 +63,69 @@ func (m *Model) Snapshot(weights []float32) (*safetensors.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &safetensors.File{
+	f := &safetensors.File{
 		Metadata: map[string]string{MetadataKey: string(c)},
 		Tensors:  m.layout.Tensors(weights),
-	}, nil
+	}
+	if p, ok := m.config.Precond.(tabulated); ok {
+		u := p.Table()
+		f.Tensors[tableName] = safetensors.FromFloat64s(u, len(u))
+	}
+	return f, nil
+}
+
+// SnapshotConfig returns what a snapshot says its denoiser is, and the tensors
+// of its network. The noise levels in an iDDPM snapshot win over the formula.
+func SnapshotConfig(f *safetensors.File) (Config, map[string]safetensors.Tensor, error) {
+	var c Config
+	text, ok := f.Metadata[MetadataKey]
+	if !ok {
+		return c, nil, fmt.Errorf("model: not a snapshot: no metadata %q", MetadataKey)
+	}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, nil, fmt.Errorf("model: snapshot's configuration: %w", err)
+	}
+	p, ok := c.Precond.(precond.IDDPM)
+	table, has := f.Tensors[tableName]
+	if !ok || !has {
+		return c, f.Tensors, nil
+	}
+	u, err := table.Float64s()
+	if err != nil {
+		return c, nil, fmt.Errorf("model: tensor %s: %w", tableName, err)
+	}
+	if c.Precond, err = p.WithTable(u); err != nil {
+		return c, nil, fmt.Errorf("model: tensor %s: %w", tableName, err)
+	}
+	network := maps.Clone(f.Tensors)
+	delete(network, tableName)
+	return c, network, nil
 }
 
 // FromSnapshot builds the denoiser that a snapshot describes and returns it
 // with the weights.
 func FromSnapshot(f *safetensors.File, d *Device) (*Model, []float32, error) {
-	text, ok := f.Metadata[MetadataKey]
-	if !ok {
-		return nil, nil, fmt.Errorf("model: not a snapshot: no metadata %q", MetadataKey)
-	}
-	var c Config
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return nil, nil, fmt.Errorf("model: snapshot's configuration: %w", err)
+	c, tensors, err := SnapshotConfig(f)
+	if err != nil {
+		return nil, nil, err
 	}
 	m, err := New(c, d)
 	if err != nil {
 		return nil, nil, err
 	}
 	// Before the weights are allocated: a small file may describe a huge network.
-	var elements int
-	for _, t := range f.Tensors {
-		elements += t.Len()
+	var held, wanted int
+	for _, t := range tensors {
+		held += t.Len()
 	}
-	if elements != m.layout.Count {
-		return nil, nil, fmt.Errorf("model: the file holds %d parameters, its configuration has %d", elements, m.layout.Count)
+	for _, p := range m.layout.Params {
+		wanted += p.Len
+	}
+	if held != wanted {
+		return nil, nil, fmt.Errorf("model: the file holds %d parameters, its configuration has %d", held, wanted)
 	}
 	weights := make([]float32, m.layout.Size)
-	if err := m.layout.SetTensors(weights, f.Tensors); err != nil {
+	if err := m.layout.SetTensors(weights, tensors); err != nil {
 		return nil, nil, err
 	}
 	return m, weights, nil

@@ -61,3 +61,29 @@ func (w *Wrapped) Denoise(ctx context.Context, dst, x []float64, sigma float64, 
 	}
 	return nil
 }
+
+// DenoiseRows is Denoise with a noise level for each image: sigmas is [N].
+// Neighbours at one level are evaluated together.
+func (w *Wrapped) DenoiseRows(ctx context.Context, dst, x, sigmas []float64, labels []float32) error {
+	n := len(sigmas)
+	if n == 0 && len(x) == 0 && len(dst) == 0 {
+		return nil
+	}
+	if n == 0 || len(x)%n != 0 || len(dst) != len(x) || len(labels)%n != 0 {
+		return fmt.Errorf("model: denoise: %d and %d elements and %d label values for %d noise levels, want equal multiples",
+			len(dst), len(x), len(labels), n)
+	}
+	dim, classes := len(x)/n, len(labels)/n
+	for from, to := 0, 0; from < n; from = to {
+		for to = from + 1; to < n && sigmas[to] == sigmas[from]; to++ {
+		}
+		rows := labels
+		if labels != nil {
+			rows = labels[from*classes : to*classes]
+		}
+		if err := w.Denoise(ctx, dst[from*dim:to*dim], x[from*dim:to*dim], sigmas[from], rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
-	"edm/loss"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"
@@ -24,7 +22,7 @@ type Config struct {
 	Preset string `yaml:"preset"` // where the other defaults came from
 	Cond   bool   `yaml:"cond"`   // class-conditional
 
-	Arch            string  `yaml:"arch"`             // "ddpmpp"
+	Arch            string  `yaml:"arch"`             // "ddpmpp", "ncsnpp" or "adm"
 	Resolution      int     `yaml:"resolution"`       // image height and width
 	Channels        int     `yaml:"channels"`         // image channels
 	Classes         int     `yaml:"classes"`          // classes, 0 unless cond
@@ -35,15 +33,19 @@ type Config struct {
 	Dropout         float64 `yaml:"dropout"`          // probability
 	LabelDropout    float64 `yaml:"label_dropout"`    // probability of training an image without its label
 
-	Precond   string  `yaml:"precond"`    // "edm"
-	SigmaData float64 `yaml:"sigma_data"` // standard deviation of the data in [-1,1] units
-	PMean     float64 `yaml:"p_mean"`     // mean of ln sigma
-	PStd      float64 `yaml:"p_std"`      // standard deviation of ln sigma
+	Precond       string             `yaml:"precond"`        // "edm", "vp", "ve" or "iddpm"
+	PrecondParams map[string]float64 `yaml:"precond_params"` // its constants by name, but for sigma_data
+	SigmaData     float64            `yaml:"sigma_data"`     // standard deviation of the data in [-1,1] units; of precond and loss edm
+	Loss          string             `yaml:"loss"`           // "edm", "vp", "ve", "ddpm-linear", "ddpm-cosine" or "ncsn"
+	LossParams    map[string]float64 `yaml:"loss_params"`    // its constants by name, but for those of edm
+	PMean         float64            `yaml:"p_mean"`         // mean of ln sigma; of loss edm
+	PStd          float64            `yaml:"p_std"`          // standard deviation of ln sigma; of loss edm
 
 	Duration float64 `yaml:"duration"` // Mimg
 	Batch    int     `yaml:"batch"`    // images a step
 	Micro    int     `yaml:"micro"`    // images a pass over the network; divides Batch
 	XFlip    bool    `yaml:"xflip"`    // random horizontal flips
+	Augment  float64 `yaml:"augment"`  // probability of each augmentation; 0 is none
 	Seed     uint64  `yaml:"seed"`
 	Transfer string  `yaml:"transfer"` // snapshot whose weights a new run starts from; "" for none
 
@@ -64,27 +66,32 @@ type Config struct {
 	Keep int `yaml:"keep"` // states kept
 }
 
-// Network returns the architecture.
+// Network returns the architecture. Its structure is that of Arch; what the
+// configuration says goes over it.
 func (c Config) Network() unet.Config {
 	n := unet.DefaultConfig()
 	n.Arch, n.ImgResolution, n.InChannels, n.OutChannels, n.LabelDim = c.Arch, c.Resolution, c.Channels, c.Channels, c.Classes
 	n.ModelChannels, n.ChannelMult, n.NumBlocks, n.AttnResolutions = c.ModelChannels, c.ChannelMult, c.NumBlocks, c.AttnResolutions
 	n.Dropout, n.LabelDropout = c.Dropout, c.LabelDropout
+	if c.Augment > 0 {
+		n.AugmentDim = augmentLabels
+	}
+	if c.Precond == precond.IDDPMName {
+		n.OutChannels = 2 * c.Channels // predicted variances, as published; D leaves them out
+	}
+	if as, err := n.WithArch(c.Arch); err == nil { // Validate of the network names an unknown one
+		n = as
+	}
 	return n
 }
 
 // Model returns the denoiser: the network inside its preconditioning.
 func (c Config) Model() (model.Config, error) {
-	p, err := precond.New(c.Precond, map[string]float64{"sigma_data": c.SigmaData})
+	p, err := c.preconditioning()
 	if err != nil {
 		return model.Config{}, fmt.Errorf("train: %w", err)
 	}
 	return model.Config{Network: c.Network(), Precond: p}, nil
-}
-
-// Loss returns the training objective.
-func (c Config) Loss() loss.EDM {
-	return loss.EDM{PMean: c.PMean, PStd: c.PStd, SigmaData: c.SigmaData}
 }
 
 // TotalImages returns the number of images after which training stops, at the
@@ -118,44 +125,12 @@ func (c Config) Validate() error {
 	fault(c.Tick < 1, "tick is %d, want at least 1 kimg", c.Tick)
 	fault(c.Snap < 0 || c.Dump < 0, "snap and dump are %d and %d, want 0 or more ticks", c.Snap, c.Dump)
 	fault(c.Keep < 1, "keep is %d, want at least 1 state", c.Keep)
+	fault(!(c.Augment >= 0 && c.Augment <= 1), "augment is %v, want a probability from 0 to 1", c.Augment)
 	fault(c.LabelDropout > 0 && !c.Cond, "label_dropout is %v without cond", c.LabelDropout)
 	m, err := c.Model()
 	if err == nil {
 		err = m.Validate()
 	}
-	return errors.Join(append(errs, err, c.Loss().Validate())...)
-}
-
-// Preset returns the defaults of a named preset. Each suits the length of its
-// own usual run, and none depends on Duration, so a longer run continues a
-// shorter one.
-func Preset(name string) (Config, error) {
-	n, err := unet.Preset(name)
-	if err != nil {
-		return Config{}, fmt.Errorf("train: %w", err)
-	}
-	c := Config{
-		Data: "demo", Preset: name,
-		Arch: n.Arch, Resolution: n.ImgResolution, Channels: n.InChannels,
-		ModelChannels: n.ModelChannels, ChannelMult: slices.Clone(n.ChannelMult), NumBlocks: n.NumBlocks,
-		AttnResolutions: slices.Clone(n.AttnResolutions), Dropout: n.Dropout,
-		Precond: "edm", SigmaData: 0.5, PMean: -1.2, PStd: 1.2,
-		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, EMARampup: 0.05, Keep: 3,
-	}
-	switch name {
-	case "demo": // minutes on two cores: many small steps, at the noise levels where garments take shape
-		c.Duration, c.Batch, c.Micro = 0.025, 8, 8
-		c.LR, c.LRRampup, c.EMA, c.EMARampup, c.Beta2 = 2e-3, 0.001, 0.002, 0.1, 0.99
-		c.Cond, c.SigmaData, c.PMean, c.PStd = true, 0.66, -0.4, 1.3 // the demo set's own standard deviation
-		c.Validation, c.Tick, c.Snap, c.Dump = 256, 2, 5, 2
-	case "small": // a day on a few cores
-		c.Duration, c.Batch, c.Micro = 2, 64, 16
-		c.LR, c.LRRampup, c.EMA = 1e-3, 0.02, 0.05
-		c.Validation, c.Tick, c.Snap, c.Dump = 256, 10, 5, 1
-	case "cifar10": // the published settings
-		c.Duration, c.Batch, c.Micro = 200, 512, 4
-		c.LR, c.LRRampup, c.EMA = 1e-3, 10, 0.5
-		c.Validation, c.Tick, c.Snap, c.Dump = 256, 50, 50, 1
-	}
-	return c, nil
+	_, lossErr := c.Objective()
+	return errors.Join(append(errs, err, lossErr, c.checkPipe())...)
 }

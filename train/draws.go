@@ -1,17 +1,49 @@
 package train
 
 import (
+	"fmt"
+
 	"edm/data"
+	"edm/data/augment"
 	"edm/internal/rng"
 	"edm/loss"
 	"edm/model"
+	"edm/model/precond"
 )
 
+// levels gives noise levels in training: those of the objective, as the network
+// supports them.
+type levels struct {
+	loss    loss.Objective
+	precond precond.Preconditioning
+}
+
+func newLevels(c Config) (levels, error) {
+	o, err := c.Objective()
+	if err != nil {
+		return levels{}, err
+	}
+	p, err := c.preconditioning()
+	if err != nil {
+		return levels{}, fmt.Errorf("train: %w", err)
+	}
+	return levels{o, p}, nil
+}
+
+// supported returns the noise level nearest to sigma that samplers will ask the
+// network for.
+func (l levels) supported(sigma float64) float64 {
+	low, high := l.precond.SigmaRange()
+	return l.precond.RoundSigma(min(max(sigma, low), high))
+}
+
 // draws fills a model.Batch with everything random about a range of images,
-// each a function of the seed and the image's number alone: noise level, noise,
-// label dropout.
+// each a function of the seed and the image's number alone: augmentation, noise
+// level, noise, label dropout.
 type draws struct {
-	loss         loss.EDM
+	levels
+	pipe         *augment.Pipe // nil for none
+	augmented    []float32     // the batch's images, if there is a pipe
 	seed         uint64
 	classes      int
 	labelDropout float64
@@ -21,10 +53,10 @@ type draws struct {
 
 // newDraws returns the draws of microbatches of a configuration; the total loss
 // is the mean over a whole batch of each image's pixel sum, as published.
-func newDraws(c Config, dim int) *draws {
+func newDraws(c Config, dim int) (*draws, error) {
 	n := c.Micro
 	d := &draws{
-		loss: c.Loss(), seed: c.Seed, classes: c.Classes, labelDropout: c.LabelDropout, dim: dim,
+		seed: c.Seed, classes: c.Classes, labelDropout: c.LabelDropout, dim: dim,
 		batch: model.Batch{
 			Noise: make([]float32, n*dim), Sigma: make([]float64, n), Weight: make([]float64, n),
 			Seed: c.Seed, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
@@ -33,11 +65,22 @@ func newDraws(c Config, dim int) *draws {
 	if d.classes > 0 {
 		d.batch.Labels = make([]float32, n*d.classes)
 	}
-	return d
+	var err error
+	if d.levels, err = newLevels(c); err != nil {
+		return nil, err
+	}
+	if d.pipe, err = c.pipe(); err != nil {
+		return nil, err
+	}
+	if d.pipe != nil {
+		d.augmented = make([]float32, n*dim)
+		d.batch.Augment = make([]float32, n*d.pipe.Labels())
+	}
+	return d, nil
 }
 
 // fill prepares images [at, at+n) of a loader's batch.
-func (d *draws) fill(b *data.Batch, at int) *model.Batch {
+func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
 	m := &d.batch
 	n := len(m.Sigma)
 	m.Images = b.Images[at*d.dim : (at+n)*d.dim]
@@ -45,14 +88,32 @@ func (d *draws) fill(b *data.Batch, at int) *model.Batch {
 	for i := range n {
 		counter := b.Start + int64(at+i)
 		m.Counter[i] = counter
-		m.Sigma[i] = d.loss.Draw(d.seed, uint64(counter))
+		m.Sigma[i] = d.supported(d.loss.Draw(d.seed, uint64(counter)))
 		m.Weight[i] = d.loss.Weight(m.Sigma[i])
 		rng.FillNormal(m.Noise[i*d.dim:(i+1)*d.dim], d.seed, rng.Noise, uint64(counter))
-		if d.classes > 0 && !d.dropsLabel(counter) {
-			m.Labels[i*d.classes+b.Labels[at+i]] = 1
+		// An image without a label is trained as one whose label was dropped.
+		if label := b.Labels[at+i]; d.classes > 0 && label >= 0 && !d.dropsLabel(counter) {
+			m.Labels[i*d.classes+label] = 1
 		}
 	}
-	return m
+	return m, d.augment(m)
+}
+
+// augment transforms the clean images of a batch, in a copy, and labels them.
+func (d *draws) augment(m *model.Batch) error {
+	if d.pipe == nil {
+		return nil
+	}
+	copy(d.augmented, m.Images)
+	m.Images = d.augmented
+	labels := d.pipe.Labels()
+	for i, counter := range m.Counter {
+		err := d.pipe.Apply(m.Images[i*d.dim:(i+1)*d.dim], m.Augment[i*labels:(i+1)*labels], d.seed, uint64(counter))
+		if err != nil {
+			return fmt.Errorf("train: image %d: %w", counter, err)
+		}
+	}
+	return nil
 }
 
 func (d *draws) dropsLabel(counter int64) bool {

@@ -18,8 +18,9 @@ type PlanInfo struct {
 	SecondsPerImage float64 // measured on one microbatch
 }
 
-// Plan compiles a configuration and times one microbatch of noise.
-func Plan(c Config, d *model.Device) (PlanInfo, error) {
+// Estimate compiles a configuration and returns what a run would need but for
+// the time. It allocates none of that.
+func Estimate(c Config, d *model.Device) (PlanInfo, error) {
 	if err := c.Validate(); err != nil {
 		return PlanInfo{}, err
 	}
@@ -31,44 +32,66 @@ func Plan(c Config, d *model.Device) (PlanInfo, error) {
 	if err != nil {
 		return PlanInfo{}, err
 	}
-	s, err := newStepper(c, m, d)
+	o, err := c.Objective()
 	if err != nil {
 		return PlanInfo{}, err
 	}
-	b := &data.Batch{N: c.Micro, Images: make([]float32, c.Micro*mc.Dim()), Labels: make([]int, c.Micro)}
+	arena, flops, err := m.PlanLoss(o, c.Micro, true)
+	if err != nil {
+		return PlanInfo{}, err
+	}
+	info := PlanInfo{
+		Parameters: m.Layout().Count, ArenaBytes: arena, StateBytes: int64(m.Layout().Size) * 4 * 6,
+		FlopsPerImage: flops / float64(c.Micro),
+	}
+	if c.Validation > 0 {
+		arena, _, err = m.PlanLoss(o, c.Micro, false)
+		images := (c.Validation + c.Micro - 1) / c.Micro * c.Micro
+		info.ValidationBytes = arena + int64(images)*int64(mc.Dim())*4*2
+	}
+	return info, err
+}
+
+// Plan is Estimate with the time: it runs a microbatch of noise.
+func Plan(c Config, d *model.Device) (PlanInfo, error) {
+	info, err := Estimate(c, d)
+	if err != nil {
+		return info, err
+	}
+	mc, err := c.Model()
+	if err != nil {
+		return info, err
+	}
+	m, err := model.New(mc, d)
+	if err != nil {
+		return info, err
+	}
+	s, err := newStepper(c, m, d)
+	if err != nil {
+		return info, err
+	}
+	took, err := s.timeGradient(mc.Dim())
+	info.SecondsPerImage = took.Seconds() / float64(c.Micro)
+	return info, err
+}
+
+// timeGradient returns the time of one microbatch.
+func (s *stepper) timeGradient(dim int) (time.Duration, error) {
+	c := s.config
+	b := &data.Batch{N: c.Micro, Images: make([]float32, c.Micro*dim), Labels: make([]int, c.Micro)}
 	rng.FillNormal(b.Images, 0, rng.Noise, 0)
-	var st stats
-	st.bins.loss = c.Loss()
+	o, err := c.Objective()
+	if err != nil {
+		return 0, err
+	}
+	st := stats{bins: bins{axis: newAxis(o)}}
 	best := time.Duration(1<<63 - 1)
 	for range 2 { // the first run touches the arena's pages
 		start := time.Now()
 		if err := s.gradient(b, &st); err != nil {
-			return PlanInfo{}, err
+			return 0, err
 		}
 		best = min(best, time.Since(start))
 	}
-	program := s.program.Program().Program()
-	validation, err := validationBytes(c, m)
-	if err != nil {
-		return PlanInfo{}, err
-	}
-	return PlanInfo{
-		ValidationBytes: validation,
-		Parameters:      m.Layout().Count, ArenaBytes: program.ArenaBytes(), StateBytes: int64(m.Layout().Size) * 4 * 6,
-		FlopsPerImage:   program.Flops() / float64(c.Micro),
-		SecondsPerImage: best.Seconds() / float64(c.Micro),
-	}, nil
-}
-
-// validationBytes returns what the validation of a run takes.
-func validationBytes(c Config, m *model.Model) (int64, error) {
-	if c.Validation == 0 {
-		return 0, nil
-	}
-	l, err := m.NewLoss(c.Loss(), c.Micro, false)
-	if err != nil {
-		return 0, err
-	}
-	images := (c.Validation + c.Micro - 1) / c.Micro * c.Micro
-	return l.Program().Program().ArenaBytes() + int64(images)*int64(m.Config().Dim())*4*2, nil
+	return best, nil
 }

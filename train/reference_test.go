@@ -10,6 +10,7 @@ import (
 	"edm/data"
 	"edm/internal/reference"
 	"edm/internal/safetensors"
+	"edm/loss"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"
@@ -50,6 +51,7 @@ func recorded(t *testing.T, f *safetensors.File) (Config, unet.Config) {
 	n.InChannels, n.OutChannels = extra.Channels, extra.Channels
 	batch := int(reference.Number(t, f, "batch"))
 	return Config{
+		Precond: precond.EDMName, Loss: loss.EDMName,
 		Batch: batch, Micro: batch, SigmaData: 0.5, PMean: -1.2, PStd: 1.2,
 		LR: reference.Number(t, f, "lr"), LRRampup: reference.Number(t, f, "lr_rampup_nimg") / 1e6, Beta1: betas[0], Beta2: betas[1], Eps: reference.Number(t, f, "eps"),
 		EMA: reference.Number(t, f, "ema_halflife_nimg") / 1e6, EMARampup: reference.Number(t, f, "ema_rampup_ratio"),
@@ -90,10 +92,10 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 	steps := 0
 	for ; f.Tensors[fmt.Sprintf("step%d.images", steps)].Data != nil; steps++ {
 		at := fmt.Sprintf("step%d.", steps)
-		s.draw = func(*data.Batch, int) *model.Batch { return recordedDraws(t, c, f, at) }
+		s.draw = func(*data.Batch, int) (*model.Batch, error) { return recordedDraws(t, c, f, at), nil }
 		near(t, at+"lr", c.learningRate(s.nimg), reference.Values(t, f, at+"lr")[0], 1e-6)
 		near(t, at+"ema_beta", c.emaBeta(s.nimg), reference.Values(t, f, at+"ema_beta")[0], 1e-6)
-		st := stats{bins: bins{loss: c.Loss()}}
+		st := newStats(t, c)
 		if err := s.advance(&data.Batch{N: c.Batch}, &st); err != nil {
 			t.Fatal(err)
 		}
@@ -112,9 +114,13 @@ func recordedDraws(t *testing.T, c Config, f *safetensors.File, at string) *mode
 		Images: reference.Values32(t, f, at+"images"), Noise: reference.Values32(t, f, at+"draw.noise"),
 		Gradient: 1 / float64(c.Batch),
 	}
+	objective, err := c.Objective()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, v := range reference.Values(t, f, at+"draw.sigma") {
-		sigma := c.Loss().Sigma(v)
-		b.Sigma, b.Weight = append(b.Sigma, sigma), append(b.Weight, c.Loss().Weight(sigma))
+		sigma := objective.Sigma(v)
+		b.Sigma, b.Weight = append(b.Sigma, sigma), append(b.Weight, objective.Weight(sigma))
 	}
 	return b
 }

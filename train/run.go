@@ -37,6 +37,7 @@ type run struct {
 // A new run gets a folder of its own; a resumed one continues in its folder,
 // bit for bit as if it had never stopped.
 func Run(ctx context.Context, c Config, o Options) (Result, error) {
+	c.Complete()
 	if err := errors.Join(c.Validate(), c.fits(o.Dataset)); err != nil {
 		return Result{}, err
 	}
@@ -106,7 +107,11 @@ func newRun(c Config, o Options) (*run, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	r := &run{stepper: s, options: o, model: m, training: o.Dataset, snapshotAt: -1, stateAt: -1}
-	r.stats.bins.loss = c.Loss()
+	objective, err := c.Objective()
+	if err != nil {
+		return nil, err
+	}
+	r.stats.bins.axis = newAxis(objective)
 	if r.fingerprint, err = fingerprint(o.Dataset); err != nil {
 		return nil, err
 	}
@@ -219,7 +224,11 @@ func (r *run) name() string {
 	if r.config.Cond {
 		cond = "cond"
 	}
-	name := fmt.Sprintf("%s-%s-%s-%s-batch%d", r.options.Dataset.Name(), cond, r.config.Arch, r.config.Precond, r.config.Batch)
+	objective := r.config.Precond
+	if r.config.Loss != OwnLoss(r.config.Precond) {
+		objective += "-" + r.config.Loss
+	}
+	name := fmt.Sprintf("%s-%s-%s-%s-batch%d", r.options.Dataset.Name(), cond, r.config.Arch, objective, r.config.Batch)
 	if r.options.Desc != "" {
 		name += "-" + r.options.Desc
 	}

@@ -141,6 +141,7 @@ func (r *run) restore(f *safetensors.File) error {
 	if err != nil {
 		return fmt.Errorf("train: resume: %w", err)
 	}
+	old.Complete()
 	if err := r.compare(old, f.Metadata); err != nil {
 		return err
 	}
@@ -192,9 +193,18 @@ func (r *run) transfer(path string) error {
 	if err != nil {
 		return fmt.Errorf("train: transfer: %w", err)
 	}
-	r.compareTransfer(f)
+	from, tensors, err := model.SnapshotConfig(f)
+	if err != nil {
+		return fmt.Errorf("train: transfer from %s: %w", path, err)
+	}
+	r.compareTransfer(from)
+	if from.Network.AugmentDim > 0 && r.config.Augment == 0 {
+		// At labels of zero these weights add nothing: the network is the same.
+		tensors = maps.Clone(tensors)
+		delete(tensors, model.Prefix+"map_augment.weight")
+	}
 	for _, flat := range [][]float32{r.weights.raw, r.weights.ema} {
-		if err := r.model.Layout().SetTensors(flat, f.Tensors); err != nil {
+		if err := r.model.Layout().SetTensors(flat, tensors); err != nil {
 			return fmt.Errorf("train: transfer from %s: %w", path, err)
 		}
 	}
@@ -203,12 +213,7 @@ func (r *run) transfer(path string) error {
 
 // compareTransfer warns where the snapshot's preconditioning is not the run's:
 // the weights then mean something else at first.
-func (r *run) compareTransfer(f *safetensors.File) {
-	var from model.Config
-	if err := json.Unmarshal([]byte(f.Metadata[model.MetadataKey]), &from); err != nil {
-		r.warn(fmt.Sprintf("transfer: the snapshot's configuration cannot be read: %v", err))
-		return
-	}
+func (r *run) compareTransfer(from model.Config) {
 	then, now := from.Precond, r.model.Config().Precond
 	if then.Name() != now.Name() || !maps.Equal(then.Params(), now.Params()) {
 		r.warn(fmt.Sprintf("transfer: the snapshot was trained with precond %s %v, this run has %s %v",

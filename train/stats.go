@@ -12,20 +12,36 @@ import (
 // open.
 const binCount = 10
 
+// axis is the mean and standard deviation of ln sigma in training.
+type axis struct{ mean, std float64 }
+
+// newAxis returns the axis of an objective, from its quantiles.
+func newAxis(o loss.Objective) axis {
+	const n = 4096
+	var sum, squares float64
+	for i := range n {
+		v := math.Log(o.Quantile((float64(i) + 0.5) / n))
+		sum += v
+		squares += v * v
+	}
+	mean := sum / n
+	return axis{mean, math.Sqrt(max(squares/n-mean*mean, 0))}
+}
+
 // bins sums losses by noise level (EDM Fig. 5a).
 type bins struct {
-	loss  loss.EDM
+	axis  axis
 	sum   [binCount]float64
 	count [binCount]int
 }
 
 // center returns the middle of range k in units of ln sigma.
 func (b *bins) center(k int) float64 {
-	return b.loss.PMean + b.loss.PStd*(float64(k)-(binCount-1)/2.0)/2
+	return b.axis.mean + b.axis.std*(float64(k)-(binCount-1)/2.0)/2
 }
 
 func (b *bins) add(sigma, value float64) {
-	z := (math.Log(sigma) - b.loss.PMean) / b.loss.PStd
+	z := (math.Log(sigma) - b.axis.mean) / b.axis.std
 	k := min(max(int(math.Floor(2*z+binCount/2.0)), 0), binCount-1)
 	b.sum[k] += value
 	b.count[k]++
@@ -72,7 +88,7 @@ func (s *stats) tick() Tick {
 	}
 }
 
-func (s *stats) reset() { *s = stats{bins: bins{loss: s.bins.loss}} }
+func (s *stats) reset() { *s = stats{bins: bins{axis: s.bins.axis}} }
 
 // total returns the sum and number of everything added.
 func (b *bins) total() (sum float64, n int) {

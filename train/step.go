@@ -14,20 +14,24 @@ type stepper struct {
 	device  *model.Device
 	program *model.Loss
 	weights *weights
-	draw    func(b *data.Batch, at int) *model.Batch // what is random about images [at, at+Micro) of b
+	draw    func(b *data.Batch, at int) (*model.Batch, error) // what is random about images [at, at+Micro) of b
 	losses  []float64
 	nimg    int64 // images seen
 	step    int64 // optimiser steps taken
 }
 
 func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
-	program, err := m.NewLoss(c.Loss(), c.Micro, true)
+	draws, err := newDraws(c, m.Config().Dim())
+	if err != nil {
+		return nil, err
+	}
+	program, err := m.NewLoss(draws.loss, c.Micro, true)
 	if err != nil {
 		return nil, err
 	}
 	s := &stepper{
 		config: c, device: d, program: program, weights: newWeights(m.Layout()),
-		draw: newDraws(c, m.Config().Dim()).fill, losses: make([]float64, c.Micro),
+		draw: draws.fill, losses: make([]float64, c.Micro),
 	}
 	if err := m.Layout().Init(s.weights.raw, c.Seed); err != nil {
 		return nil, err
@@ -44,7 +48,10 @@ func (s *stepper) gradient(b *data.Batch, st *stats) error {
 		if at > 0 {
 			to = s.weights.accumulating
 		}
-		m := s.draw(b, at)
+		m, err := s.draw(b, at)
+		if err != nil {
+			return err
+		}
 		if err := s.program.Run(s.weights.raw, to, s.losses, m); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}

@@ -2,33 +2,36 @@ package train
 
 import (
 	"fmt"
-	"math"
 
 	"edm/data"
 	"edm/internal/rng"
-	"edm/loss"
 	"edm/model"
 )
 
 // validation is the loss on images held out of training, each with one fixed
 // noise level and one fixed noise. The levels are the quantiles (i+1/2)/n of
 // the training distribution, so the mean has little noise of its own, and they
-// do not depend on the run's seed: runs with one P_mean, P_std and sigma_data
-// compare.
+// do not depend on the run's seed: runs with one objective compare. Nothing is
+// augmented.
 type validation struct {
+	levels
 	program *model.Loss
-	loss    loss.EDM
+	axis    axis
 	batches []model.Batch
 	losses  []float64
 }
 
 // newValidation prepares the triples of every image of ds.
 func newValidation(c Config, m *model.Model, ds data.Dataset) (*validation, error) {
-	program, err := m.NewLoss(c.Loss(), c.Micro, false)
+	l, err := newLevels(c)
 	if err != nil {
 		return nil, err
 	}
-	v := &validation{program: program, loss: c.Loss(), losses: make([]float64, c.Micro)}
+	program, err := m.NewLoss(l.loss, c.Micro, false)
+	if err != nil {
+		return nil, err
+	}
+	v := &validation{levels: l, program: program, axis: newAxis(l.loss), losses: make([]float64, c.Micro)}
 	for at := 0; at < ds.Len(); at += c.Micro {
 		b, err := v.triples(c, ds, at, m.Config().Dim())
 		if err != nil {
@@ -61,23 +64,20 @@ func (v *validation) triples(c Config, ds data.Dataset, at, dim int) (model.Batc
 		}
 		data.Normalize(b.Images[i*dim:(i+1)*dim], pixels)
 		rng.FillNormal(b.Noise[i*dim:(i+1)*dim], 0, rng.Validate, uint64(k))
-		b.Sigma[i] = v.loss.Sigma(quantile((float64(k) + 0.5) / float64(ds.Len())))
+		b.Sigma[i] = v.supported(v.loss.Quantile((float64(k) + 0.5) / float64(ds.Len())))
 		if i < n {
 			b.Weight[i] = v.loss.Weight(b.Sigma[i])
 		}
-		if c.Classes > 0 {
-			b.Labels[i*c.Classes+ds.Label(k)] = 1
+		if label := ds.Label(k); c.Classes > 0 && label >= 0 {
+			b.Labels[i*c.Classes+label] = 1
 		}
 	}
 	return b, nil
 }
 
-// quantile returns the normal deviate below which a fraction p lies.
-func quantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
-
 // run returns the mean loss of the weights and the losses by noise level.
 func (v *validation) run(weights []float32) (float64, []Bin, error) {
-	b := bins{loss: v.loss}
+	b := bins{axis: v.axis}
 	for i := range v.batches {
 		batch := &v.batches[i]
 		if err := v.program.Run(weights, nil, v.losses, batch); err != nil {

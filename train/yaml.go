@@ -31,6 +31,8 @@ func ParseConfig(text []byte, base Config) (Config, error) {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	given := base
+	// The decoder writes into maps that are there.
+	given.PrecondParams, given.LossParams = maps.Clone(base.PrecondParams), maps.Clone(base.LossParams)
 	if err := dec.Decode(&given); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("train: configuration: %w", err)
 	}
@@ -139,6 +141,7 @@ func stateConfig(paths []string) (Config, error) {
 		}
 		var c Config
 		if c, err = ParseConfig([]byte(text), Config{}); err == nil {
+			c.Complete()
 			return c, nil
 		}
 	}
@@ -154,6 +157,7 @@ func readConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
+	c.Complete()
 	return c, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"edm/data"
 	"edm/internal/cli"
+	"edm/loss"
 	"edm/model"
 	"edm/model/precond"
 	"edm/train"
@@ -31,7 +32,8 @@ sets up completion for your shell.`
 const examples = `  edm-train                                       the demo preset on the built-in images
   edm-train --preset small --data cifar-10-binary.tar.gz --cond --duration 2
   edm-train --config runs/00000-demo-.../config.yaml --seed 1
-  edm-train --resume latest --duration 0.1`
+  edm-train --resume latest --duration 0.1
+  edm-train --inspect --data cifar-10-binary.tar.gz`
 
 // verifyUpTo is the size up to which a dataset is read through before training,
 // so that a damaged image is found before hours of work; --dry-run does it for
@@ -68,6 +70,7 @@ type request struct {
 	latest     bool   // --resume latest was given; resume is then the run's path
 	force      bool
 	dryRun     bool
+	inspect    bool
 	threads    int
 	preview    int // images of a preview; 0 for none
 
@@ -78,7 +81,7 @@ type request struct {
 func (r *request) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&r.outdir, "outdir", r.outdir, "`folder` of runs")
-	f.StringVar(&r.preset, "preset", r.preset, "`name` of the defaults: demo (10 minutes on 2 cores), small, cifar10 (as published)")
+	f.StringVar(&r.preset, "preset", r.preset, "`name` of the defaults: demo (10 minutes on 2 cores), small, or as published cifar10, ffhq64, afhqv2-64, imagenet64")
 	f.StringVar(&r.config, "config", "", "YAML `file` of values, such as a run's config.yaml")
 	r.settings = settings()
 	for _, s := range r.settings {
@@ -88,12 +91,13 @@ func (r *request) bind(cmd *cobra.Command) {
 	f.IntVar(&r.channels, "channels", 0, "3 takes greyscale images as RGB `channels` (default: as stored)")
 	f.StringVar(&r.desc, "desc", "", "`text` for the end of the run folder's name")
 	f.StringVar(&r.resume, "resume", "", "continue a `run`: its folder, a state file in it, or latest for the newest under --outdir")
-	f.StringVar(&r.transfer, "transfer", "", "start from the weights of a snapshot `file`, or of a run folder's newest")
+	f.StringVar(&r.transfer, "transfer", "", "start from the weights of a `file`, a snapshot or a published network pickle (.pkl), or of a run folder's newest")
 	f.BoolVar(&r.force, "force", false, "resume in spite of changed options or data")
 	f.IntVar(&r.preview, "preview", r.preview, "`images` of the preview at each snapshot; 0 for none (default 16)")
 	f.Lookup("preview").DefValue = "0" // the usage says it: 0 is no default
 	f.IntVar(&r.threads, "threads", 0, "processor `threads` (default: all); changes no result")
 	f.BoolVar(&r.dryRun, "dry-run", false, "check everything, print the configuration, memory and time, and stop")
+	f.BoolVar(&r.inspect, "inspect", false, "report on --data: figures, suggested options, memory and time of each preset, and stop")
 	complete(cmd)
 }
 
@@ -104,7 +108,8 @@ func complete(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	_ = cmd.RegisterFlagCompletionFunc("preset", cli.Choices(unet.PresetNames()))
 	_ = cmd.RegisterFlagCompletionFunc("precond", cli.Choices(precond.Names()))
-	_ = cmd.RegisterFlagCompletionFunc("arch", cli.Choices([]string{unet.DefaultConfig().Arch}))
+	_ = cmd.RegisterFlagCompletionFunc("loss", cli.Choices(loss.Names()))
+	_ = cmd.RegisterFlagCompletionFunc("arch", cli.Choices(unet.ArchNames()))
 }
 
 // run does what the command line asks for.
@@ -112,7 +117,10 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if err := r.validate(); err != nil {
 		return cli.Usage(err)
 	}
-	c, ds, err := r.resolve()
+	if r.inspect {
+		return r.inspectData(ctx, stdout)
+	}
+	c, ds, err := r.resolve(ctx)
 	if err != nil {
 		return err
 	}
@@ -149,6 +157,8 @@ func (r *request) validate() error {
 		{r.preview < 0, fmt.Sprintf("--preview is %d, want 0 or more images", r.preview)},
 		{r.threads < 0, fmt.Sprintf("--threads is %d, want 0 or more", r.threads)},
 		{r.resume != "" && r.transfer != "", "--transfer starts a new run: leave out --resume"},
+		{r.inspect && r.resume != "", "--inspect looks at --data: leave out --resume"},
+		{r.inspect && r.dryRun, "--inspect and --dry-run are two reports: choose one"},
 		{r.resume != "" && r.desc != "", "--desc names a new run: leave out --resume"},
 		{r.changed("resume") && r.resume == "", "--resume is empty, want a run folder, a state file or latest"},
 	} {

@@ -43,7 +43,7 @@ func parse(t *testing.T, args ...string) *request {
 // resolve returns the configuration of a command line.
 func resolve(t *testing.T, args ...string) (train.Config, error) {
 	t.Helper()
-	c, ds, err := parse(t, args...).resolve()
+	c, ds, err := parse(t, args...).resolve(context.Background())
 	if err == nil {
 		t.Cleanup(func() {
 			if err := data.Close(ds); err != nil {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -15,16 +17,34 @@ import (
 
 // resolve returns the configuration that the command line asks for, valid, and
 // its dataset, open. With --resume it also puts the run's path into r.resume.
-func (r *request) resolve() (train.Config, data.Dataset, error) {
-	c, defaults, err := r.base()
+func (r *request) resolve(ctx context.Context) (train.Config, data.Dataset, error) {
+	c, defaults, err := r.layered()
 	if err != nil {
 		return c, nil, err
 	}
+	ds, err := openData(c)
+	if err != nil {
+		return c, nil, err
+	}
+	if err := r.fit(ctx, &c, defaults, ds); err != nil {
+		return c, nil, errors.Join(err, data.Close(ds))
+	}
+	return c, ds, nil
+}
+
+// layered returns the configuration of preset, file and flags, each over the
+// one before, and the preset's own.
+func (r *request) layered() (c, defaults train.Config, err error) {
+	if c, defaults, err = r.base(); err != nil {
+		return c, defaults, err
+	}
+	below := c
 	for _, s := range r.settings {
 		if r.changed(s.name) {
 			s.copy(&c, &r.set)
 		}
 	}
+	r.renew(&c, below)
 	if r.changed("resolution") {
 		c.Resolution = r.resolution
 	}
@@ -32,18 +52,35 @@ func (r *request) resolve() (train.Config, data.Dataset, error) {
 		c.Channels = r.channels
 	}
 	if c.Data, err = anywhere(c.Data); err != nil {
-		return c, nil, fmt.Errorf("--data: %w", err)
+		err = fmt.Errorf("--data: %w", err)
 	}
+	return c, defaults, err
+}
+
+// renew drops what belonged to a preconditioning or an objective that a flag
+// replaced: their constants, and the objective that went with the
+// preconditioning.
+func (r *request) renew(c *train.Config, below train.Config) {
+	if c.Precond != below.Precond {
+		c.PrecondParams = maps.Clone(r.set.PrecondParams)
+		if !r.changed("loss") && c.Loss == train.OwnLoss(below.Precond) {
+			c.Loss = train.OwnLoss(c.Precond)
+		}
+	}
+	if c.Loss != below.Loss {
+		c.LossParams = maps.Clone(r.set.LossParams)
+	}
+}
+
+// openData opens the dataset of a configuration.
+func openData(c train.Config) (data.Dataset, error) {
 	ds, err := data.Open(c.Data, data.Options{
 		Resolution: c.Resolution, RGB: c.Channels == 3, CacheBytes: data.DefaultOptions().CacheBytes,
 	})
 	if err != nil {
-		return c, nil, fmt.Errorf("--data: %w", err)
+		return nil, fmt.Errorf("--data: %w", err)
 	}
-	if err := r.fit(&c, defaults, ds); err != nil {
-		return c, nil, errors.Join(cli.Usage(err), data.Close(ds))
-	}
-	return c, ds, nil
+	return ds, nil
 }
 
 // base returns the configuration below the flags: the preset's or that of the
@@ -74,13 +111,15 @@ func (r *request) base() (c, defaults train.Config, err error) {
 	return c, defaults, err
 }
 
-// fromPreset returns a preset with what the data decides left open.
+// fromPreset returns a preset with what the data decides left open, and its
+// objective: that of the preconditioning which a file or a flag may choose.
 func fromPreset(name string) (train.Config, error) {
 	c, err := train.Preset(name)
 	if err != nil {
 		return c, cli.Usagef("--preset: %w", err)
 	}
 	c.Resolution, c.Channels, c.Classes = 0, 0, 0
+	c.Loss = ""
 	return c, nil
 }
 
@@ -142,7 +181,7 @@ func readConfig(path string, base train.Config) (train.Config, error) {
 // fit takes from the dataset what the data decides, and returns the faults of
 // the configuration that results. What was asked for explicitly must agree with
 // the data; a resumed run has all of it already.
-func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) error {
+func (r *request) fit(ctx context.Context, c *train.Config, defaults train.Config, ds data.Dataset) error {
 	if r.resume == "" && ds.NumClasses() == 0 && defaults.Cond && !r.changed("cond") {
 		c.Cond = false // the preset is conditional where there are labels
 	}
@@ -156,6 +195,29 @@ func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) e
 	if !r.changed("micro") && c.Micro == defaults.Micro {
 		c.Micro = divisor(c.Batch, c.Micro)
 	}
+	if err := measure(ctx, c, ds); err != nil {
+		return err
+	}
+	c.Complete()
+	return cli.Usage(errors.Join(faults(c, asked, ds), c.Validate()))
+}
+
+// measure takes from the data what the objective asks for besides.
+func measure(ctx context.Context, c *train.Config, ds data.Dataset) error {
+	if !c.NeedsDistance() {
+		return nil
+	}
+	report, err := data.Inspect(ctx, ds, data.DefaultInspectOptions())
+	if err != nil {
+		return fmt.Errorf("--data: %w", err)
+	}
+	c.SetDistance(report.SigmaMax())
+	return nil
+}
+
+// faults returns how the configuration, and what was asked for, disagree with
+// the data.
+func faults(c *train.Config, asked train.Config, ds data.Dataset) error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {
 		if bad {
@@ -169,7 +231,7 @@ func (r *request) fit(c *train.Config, defaults train.Config, ds data.Dataset) e
 	fault(c.Cond && asked.Classes != 0 && asked.Classes != ds.NumClasses(),
 		"classes is %d, but %s has %d", asked.Classes, ds.Name(), ds.NumClasses())
 	fault(c.Validation >= ds.Len(), "--validation holds out %d of the %d images of %s, want fewer", c.Validation, ds.Len(), ds.Name())
-	return errors.Join(append(errs, c.Validate())...)
+	return errors.Join(errs...)
 }
 
 // anywhere returns a dataset's path such that a run resumes from any folder.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,6 +66,59 @@ func TestPresetInFile(t *testing.T) {
 	}
 }
 
+// Another preconditioning brings its own objective and constants, from a flag
+// or a file; what is given besides goes over them.
+func TestPrecondAndLoss(t *testing.T) {
+	saved := writeFile(t, filepath.Join(t.TempDir(), "c.yaml"), []byte("precond: vp\nprecond_params: {M: 500}\nloss: vp\nloss_params: {epsilon_t: 1e-4}\n"))
+	for _, c := range []struct {
+		args          string
+		precond, loss string
+		constants     map[string]float64 // of precond, then of loss
+		lossConstants map[string]float64
+	}{
+		{"", "edm", "edm", nil, nil},
+		{"--precond vp", "vp", "vp", map[string]float64{"M": 1000, "beta_d": 19.9}, map[string]float64{"epsilon_t": 1e-5}},
+		{"--precond iddpm", "iddpm", "ddpm-cosine", map[string]float64{"M": 1000}, map[string]float64{"M": 1000}},
+		{"--precond ve --loss edm --precond-params sigma_max=50", "ve", "edm", map[string]float64{"sigma_min": 0.02, "sigma_max": 50}, nil},
+		{"--loss ddpm-linear --loss-params T=100", "edm", "ddpm-linear", nil, map[string]float64{"T": 100, "beta_T": 0.02}},
+		{"--loss ncsn --loss-params sigma_max=70,scales=9", "edm", "ncsn", nil, map[string]float64{"sigma_max": 70, "scales": 9}},
+		{"--config " + saved, "vp", "vp", map[string]float64{"M": 500}, map[string]float64{"epsilon_t": 1e-4}},
+		{"--config " + saved + " --precond-params beta_min=0.2", "vp", "vp", map[string]float64{"M": 500, "beta_min": 0.2}, map[string]float64{"epsilon_t": 1e-4}},
+		{"--config " + saved + " --precond ve", "ve", "ve", map[string]float64{"sigma_max": 100}, map[string]float64{"sigma_max": 100}},
+		{"--config " + saved + " --loss edm", "vp", "edm", map[string]float64{"M": 500}, nil},
+	} {
+		got, err := resolve(t, strings.Fields(c.args)...)
+		if err != nil {
+			t.Errorf("%s: %v", c.args, err)
+			continue
+		}
+		if got.Precond != c.precond || got.Loss != c.loss {
+			t.Errorf("%s: precond %s, loss %s; want %s and %s", c.args, got.Precond, got.Loss, c.precond, c.loss)
+		}
+		for name, v := range c.constants {
+			if got.PrecondParams[name] != v {
+				t.Errorf("%s: precond %s is %v, want %v", c.args, name, got.PrecondParams[name], v)
+			}
+		}
+		for name, v := range c.lossConstants {
+			if got.LossParams[name] != v {
+				t.Errorf("%s: loss %s is %v, want %v", c.args, name, got.LossParams[name], v)
+			}
+		}
+	}
+}
+
+// NCSN's largest scale is measured where it is not given.
+func TestMeasuredDistance(t *testing.T) {
+	c, err := resolve(t, "--data", writeIDX(t, 64, 8, 3), "--loss", "ncsn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := c.LossParams["sigma_max"]; !(d > 1 && d < 16) || c.LossParams["scales"] < 2 { // 64 pixels differ by at most 2
+		t.Errorf("constants %v", c.LossParams)
+	}
+}
+
 // What a run saves gives the same run again, whatever it was resolved from.
 func TestSavedConfigRepeats(t *testing.T) {
 	images := writeIDX(t, 64, 6, 3)
@@ -72,6 +126,8 @@ func TestSavedConfigRepeats(t *testing.T) {
 		{},
 		{"--data", images, "--cond", "--resolution", "8", "--channels", "3", "--attn-resolutions=", "--validation", "40"},
 		{"--preset", "small", "--seed", "7", "--p-mean", "-0.5"},
+		{"--precond", "iddpm", "--arch", "ncsnpp", "--augment", "0.2"},
+		{"--data", images, "--resolution", "8", "--loss", "ncsn"},
 	} {
 		first, err := resolve(t, args...)
 		if err != nil {
@@ -110,7 +166,7 @@ func TestResumeLayers(t *testing.T) {
 		t.Errorf("--resume with --duration:\n%s", diff)
 	}
 	r := parse(t, "--resume", "latest", "--outdir", out)
-	if _, _, err := r.resolve(); err != nil || r.resume != dir {
+	if _, _, err := r.resolve(context.Background()); err != nil || r.resume != dir {
 		t.Errorf("--resume latest is %s (%v), want %s", r.resume, err, dir)
 	}
 	file := writeFile(t, filepath.Join(out, "c.yaml"), []byte("tick: 77\n"))
@@ -147,6 +203,7 @@ func TestBadInput(t *testing.T) {
 		return writeFile(t, filepath.Join(t.TempDir(), "c.yaml"), []byte(text))
 	}
 	empty := t.TempDir()
+	notPickle := writeFile(t, filepath.Join(dir, "net.pkl"), []byte("no pickle"))
 	truncated := filepath.Join(dir, "train-images-idx3-ubyte")
 	text, err := os.ReadFile(plain)
 	if err != nil {
@@ -172,6 +229,13 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--p-std=-1"}, 2, "P_std is -1"},
 		{[]string{"--precond=none"}, 2, `"none"`},
 		{[]string{"--arch=none"}, 2, `"none"`},
+		{[]string{"--loss=none"}, 2, `"none"`},
+		{[]string{"--precond-params=M"}, 2, "--precond-params"},
+		{[]string{"--precond-params=M=5"}, 2, `unknown constant "M"`},
+		{[]string{"--precond=ve", "--loss-params=sigma_max=0.01"}, 2, "sigma_max is 0.01"},
+		{[]string{"--augment=2"}, 2, "augment is 2"},
+		{[]string{"--inspect", "--dry-run"}, 2, "two reports"},
+		{[]string{"--inspect", "--data", filepath.Join(dir, "none")}, 1, "--data"},
 		{[]string{"--cond", "--data", plain}, 2, "--cond needs labels"},
 		{[]string{"--data", plain, "--validation=64"}, 2, "--validation holds out 64 of the 64 images"},
 		{[]string{"--data", plain, "--channel-mult=1,1,1,1,1"}, 2, "16"},
@@ -186,6 +250,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"--resume", filepath.Join(dir, "none")}, 1, "--resume"},
 		{[]string{"--transfer", filepath.Join(dir, "none")}, 1, "--transfer"},
 		{[]string{"--transfer", empty}, 1, "--transfer"},
+		{[]string{"--transfer", notPickle}, 1, notPickle},
 		{[]string{"--data", filepath.Join(dir, "none")}, 1, "--data"},
 		{[]string{"--data", empty}, 1, "the folder is empty"},
 		{[]string{"--data", truncated}, 1, truncated},

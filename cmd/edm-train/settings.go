@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,29 +34,63 @@ func value[T any](bind func(*pflag.FlagSet, *T, string, T, string), name, usage 
 	}
 }
 
-// defaults describes the presets' values of a field, shortest run first.
-func defaults(get func(*train.Config) any) string {
-	var presets []train.Config
+// plain is value without the presets' defaults: the usage says what they are.
+func plain[T any](bind func(*pflag.FlagSet, *T, string, T, string), name, usage string, at func(*train.Config) *T) setting {
+	s := value(bind, name, usage, at)
+	s.bind = func(f *pflag.FlagSet, c *train.Config) { bind(f, at(c), name, *new(T), usage) }
+	return s
+}
+
+// params is the setting of a map of constants: those given go over those that
+// are there.
+func params(name, usage string, at func(*train.Config) *map[string]float64) setting {
+	s := plain(constantsVar, name, usage, at)
+	s.copy = func(dst, src *train.Config) {
+		all := maps.Clone(*at(dst))
+		if all == nil {
+			all = map[string]float64{}
+		}
+		maps.Copy(all, *at(src))
+		*at(dst) = all
+	}
+	return s
+}
+
+// presets returns every preset, shortest run first.
+func presets() []train.Config {
+	var all []train.Config
 	for _, name := range unet.PresetNames() {
 		if c, err := train.Preset(name); err == nil {
-			presets = append(presets, c)
+			all = append(all, c)
 		}
 	}
-	slices.SortStableFunc(presets, func(a, b train.Config) int { return cmp.Compare(a.Duration, b.Duration) })
-	var each []string
-	same := true
-	for i := range presets {
-		same = same && reflect.DeepEqual(get(&presets[i]), get(&presets[0]))
-		each = append(each, presets[i].Preset+" "+words(get(&presets[i])))
+	slices.SortStableFunc(all, func(a, b train.Config) int { return cmp.Compare(a.Duration, b.Duration) })
+	return all
+}
+
+// defaults describes the presets' values of a field, shortest run first; those
+// with one value stand together.
+func defaults(get func(*train.Config) any) string {
+	all := presets()
+	var names, values []string // of each value, in the order of its first preset
+	for i := range all {
+		v := words(get(&all[i]))
+		if k := slices.Index(values, v); k >= 0 {
+			names[k] += ", " + all[i].Preset
+			continue
+		}
+		names, values = append(names, all[i].Preset), append(values, v)
 	}
-	switch first := get(&presets[0]); {
-	case !same:
-		return fmt.Sprintf(" (default: %s)", strings.Join(each, "; "))
-	case first == false:
-		return ""
-	default:
-		return fmt.Sprintf(" (default %s)", words(first))
+	if len(values) == 1 {
+		if values[0] == "false" {
+			return ""
+		}
+		return fmt.Sprintf(" (default %s)", values[0])
 	}
+	for k, v := range values {
+		names[k] += " " + v
+	}
+	return fmt.Sprintf(" (default: %s)", strings.Join(names, "; "))
 }
 
 // words returns a value as it is given on the command line.
@@ -99,6 +133,47 @@ func (l *intList) Set(text string) error {
 	return nil
 }
 
+// constants is a flag's map of numbers, such as M=1000,epsilon_t=1e-5.
+type constants map[string]float64
+
+func constantsVar(f *pflag.FlagSet, p *map[string]float64, name string, v map[string]float64, usage string) {
+	*p = v
+	f.Var((*constants)(p), name, usage)
+}
+
+// String returns the map as Set takes it.
+func (c *constants) String() string {
+	var each []string
+	for _, name := range slices.Sorted(maps.Keys(*c)) {
+		each = append(each, fmt.Sprintf("%s=%v", name, (*c)[name]))
+	}
+	return strings.Join(each, ",")
+}
+
+// Type returns the word that the help text has for the value.
+func (c *constants) Type() string { return "name=number" }
+
+// Set parses constants with commas between them and adds them to the map.
+func (c *constants) Set(text string) error {
+	all := maps.Clone(*c)
+	if all == nil {
+		all = constants{}
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		if text == "" {
+			break
+		}
+		name, number, _ := strings.Cut(part, "=")
+		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil {
+			return fmt.Errorf("%q is no constant: want a list like M=1000,epsilon_t=1e-5", part)
+		}
+		all[strings.TrimSpace(name)] = v
+	}
+	*c = all
+	return nil
+}
+
 // settings returns the flags of the configuration in the order of the help
 // text.
 func settings() []setting {
@@ -113,8 +188,9 @@ func settings() []setting {
 		value(count, "micro", "`images` of a pass over the network; divides --batch", func(c *config) *int { return &c.Micro }),
 		value((*pflag.FlagSet).Uint64Var, "seed", "`number` that decides every random draw", func(c *config) *uint64 { return &c.Seed }),
 		value(toggle, "xflip", "mirror half of the images", func(c *config) *bool { return &c.XFlip }),
+		value(number, "augment", "`probability` of each augmentation (9 labels tell the network of them); 0 for none", func(c *config) *float64 { return &c.Augment }),
 
-		value(text, "arch", "`name` of the network architecture", func(c *config) *string { return &c.Arch }),
+		value(text, "arch", "`name` of the network architecture: ddpmpp, ncsnpp or adm; its widths stay the preset's", func(c *config) *string { return &c.Arch }),
 		value(count, "model-channels", "base `width` of the network (also --cbase)", func(c *config) *int { return &c.ModelChannels }),
 		value(list, "channel-mult", "`widths` of the levels, in units of it (also --cres)", func(c *config) *[]int { return &c.ChannelMult }),
 		value(count, "num-blocks", "residual `blocks` of a level", func(c *config) *int { return &c.NumBlocks }),
@@ -122,10 +198,13 @@ func settings() []setting {
 		value(number, "dropout", "dropout `probability`", func(c *config) *float64 { return &c.Dropout }),
 		value(number, "label-dropout", "`probability` of training an image without its label", func(c *config) *float64 { return &c.LabelDropout }),
 
-		value(text, "precond", "`name` of the preconditioning", func(c *config) *string { return &c.Precond }),
-		value(number, "sigma-data", "standard `deviation` of the data, in units of [-1, 1]", func(c *config) *float64 { return &c.SigmaData }),
-		value(number, "p-mean", "`mean` of ln sigma in training", func(c *config) *float64 { return &c.PMean }),
-		value(number, "p-std", "standard `deviation` of ln sigma in training", func(c *config) *float64 { return &c.PStd }),
+		value(text, "precond", "`name` of the preconditioning: edm, vp, ve or iddpm", func(c *config) *string { return &c.Precond }),
+		params("precond-params", "its constants, such as `M=1000,epsilon_t=1e-5` (default: as published)", func(c *config) *map[string]float64 { return &c.PrecondParams }),
+		plain(text, "loss", "`name` of the objective: edm, vp, ve, ddpm-linear, ddpm-cosine or ncsn (default: the preconditioning's own)", func(c *config) *string { return &c.Loss }),
+		params("loss-params", "its constants, such as `sigma_max=60,scales=200` (default: as published; ncsn measures these two)", func(c *config) *map[string]float64 { return &c.LossParams }),
+		value(number, "sigma-data", "edm: standard `deviation` of the data, in units of [-1, 1]", func(c *config) *float64 { return &c.SigmaData }),
+		value(number, "p-mean", "edm: `mean` of ln sigma in training", func(c *config) *float64 { return &c.PMean }),
+		value(number, "p-std", "edm: standard `deviation` of ln sigma in training", func(c *config) *float64 { return &c.PStd }),
 
 		value(number, "lr", "Adam learning `rate`", func(c *config) *float64 { return &c.LR }),
 		value(number, "lr-rampup", "`Mimg` over which the learning rate rises from 0", func(c *config) *float64 { return &c.LRRampup }),

@@ -42,7 +42,7 @@ func checkSetting(t *testing.T, s setting, field int) {
 	var from, got, want train.Config
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	s.bind(f, &from)
-	text := map[string]string{"string": "x", "bool": "true", "int": "3", "uint64": "3", "float64": "0.5", "numbers": "1,2"}[f.Lookup(s.name).Value.Type()]
+	text := map[string]string{"string": "x", "bool": "true", "int": "3", "uint64": "3", "float64": "0.5", "numbers": "1,2", "name=number": "M=5"}[f.Lookup(s.name).Value.Type()]
 	if err := f.Set(s.name, text); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestHelp(t *testing.T) {
 		t.Fatalf("exit status %d", code)
 	}
 	for _, want := range []string{
-		"--duration Mimg", "(default: demo 0.025; small 2; cifar10 200)", "--tick kimg", "(default: demo 1,2,2; small 1,2,2; cifar10 2,2,2)",
+		"--duration Mimg", "(default: demo 0.025; small 2; afhqv2-64, cifar10, ffhq64 200; imagenet64 2500)", "--tick kimg", "(default: demo, small 1,2,2; afhqv2-64, ffhq64 1,2,2,2; cifar10 2,2,2; imagenet64 1,2,3,4)",
 		"Adam beta1, a fraction (default 0.9)", "--resume run", "edm-train completion --help",
 	} {
 		if !strings.Contains(help, want) {
@@ -90,12 +90,29 @@ func TestIntList(t *testing.T) {
 	}
 }
 
+func TestConstants(t *testing.T) {
+	var c constants
+	for _, text := range []string{"", "M=1000, epsilon_t=1e-5", "M=20"} {
+		if err := c.Set(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !cmp.Equal(c, constants{"M": 20, "epsilon_t": 1e-5}) || c.String() != "M=20,epsilon_t=1e-05" {
+		t.Errorf("constants %v", c)
+	}
+	for _, text := range []string{"M", "M=x", "M=1,", "=,"} {
+		if err := c.Set(text); err == nil || len(c) != 2 {
+			t.Errorf("%q: %v and error %v, want an error and no change", text, c, err)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	code, script, _ := execute("completion", "bash")
 	if code != 0 || !strings.Contains(script, "edm-train") {
 		t.Errorf("completion bash: exit status %d, %d bytes", code, len(script))
 	}
-	if _, words, _ := execute("__complete", "--preset", ""); !strings.Contains(words, "cifar10\ndemo\nsmall\n") {
+	if _, words, _ := execute("__complete", "--preset", ""); !strings.Contains(words, "cifar10\ndemo\nffhq64\n") {
 		t.Errorf("--preset completes to %q", words)
 	}
 }

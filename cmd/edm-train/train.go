@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"edm/checkpoints"
 	"edm/data"
 	"edm/internal/cli"
+	"edm/internal/netpkl"
 	"edm/model"
 	"edm/train"
 )
@@ -62,12 +65,16 @@ func (r *request) transferFrom(c *train.Config, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--transfer: %w: want a snapshot file or a run folder", err)
 	}
+	warn := func(message string) { fmt.Fprintln(stderr, "warning:", message) }
 	if !st.IsDir() {
+		if strings.EqualFold(filepath.Ext(c.Transfer), ".pkl") {
+			if c.Transfer, err = netpkl.Snapshot(c.Transfer, warn); err != nil {
+				return fmt.Errorf("--transfer: %w", err)
+			}
+		}
 		return nil
 	}
-	path, _, err := checkpoints.Latest(c.Transfer, checkpoints.Snapshot, func(message string) {
-		fmt.Fprintln(stderr, "warning:", message)
-	})
+	path, _, err := checkpoints.Latest(c.Transfer, checkpoints.Snapshot, warn)
 	if errors.Is(err, checkpoints.ErrNone) {
 		return fmt.Errorf("--transfer: %w: want a snapshot file or a run folder with one", err)
 	}

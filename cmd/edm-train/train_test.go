@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,6 +193,42 @@ func TestTransfer(t *testing.T) {
 	}
 	if _, err := os.Stat(third); !os.IsNotExist(err) {
 		t.Error("a refused transfer leaves a folder")
+	}
+}
+
+// A run may start from a published network pickle, whose snapshot is made beside
+// it once.
+func TestTransferFromPickle(t *testing.T) {
+	packed, err := os.Open(filepath.Join("..", "..", "internal", "netpkl", "testdata", "network-snapshot-ncsnpp-uncond.pkl.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(unpacked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pickle := writeFile(t, filepath.Join(t.TempDir(), "net.pkl"), text)
+	snapshot := strings.TrimSuffix(pickle, ".pkl") + ".safetensors"
+	out := t.TempDir()
+	code, _, stderr := execute("--data", writeIDX(t, 64, 16, 0), "--channels=3", "--arch=ncsnpp", "--cbase=16", "--cres=1,2", "--num-blocks=1",
+		"--attn-resolutions=8", "--batch=8", "--duration=0.000008", "--preview=0", "--outdir", out, "--transfer", pickle)
+	if code != 0 || !strings.Contains(stderr, snapshot) || !strings.Contains(stderr, "CC BY-NC-SA") {
+		t.Fatalf("exit status %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(snapshot); err != nil {
+		t.Error(err)
+	}
+	dir, err := checkpoints.LatestRun(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := train.LoadConfig(dir); err != nil || c.Transfer != snapshot {
+		t.Errorf("the run starts from %q, want %s: %v", c.Transfer, snapshot, err)
 	}
 }
 
