@@ -3,6 +3,7 @@ package sample
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"edm/internal/gmm"
@@ -46,6 +47,14 @@ func options(solver string, steps int) Options {
 		o.NumSteps = max(steps, info.MinSteps)
 	}
 	return o
+}
+
+// fixedStep returns the solvers that take the steps they are given.
+func fixedStep() []string {
+	return slices.DeleteFunc(Solvers(), func(name string) bool {
+		info, err := Describe(name)
+		return err != nil || info.Adaptive
+	})
 }
 
 // churned adds plenty of churn at every noise level, where the solver takes any.

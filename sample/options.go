@@ -37,10 +37,13 @@ type Options struct {
 	SMax   float64 // highest noise level with fresh noise; may be infinite
 	SNoise float64 // standard deviation of the fresh noise, here and in ancestral and SDE solvers
 
-	Eta   float64 // fresh noise of ancestral, DDIM and DPM++ SDE solvers as a fraction of the full amount
-	Beta  float64 // rate of the Langevin part of the general SDE, in units of sigma'/sigma; 1 is the original reverse SDE, 0 the ODE
-	R     float64 // place of the inner evaluation of DPM++ SDE, as a fraction of the step in ln sigma
-	Order int     // highest order of multistep solvers
+	Eta  float64 // fresh noise of ancestral, DDIM and DPM++ SDE solvers as a fraction of the full amount
+	Beta float64 // rate of the Langevin part of the general SDE, in units of sigma'/sigma; 1 is the original reverse SDE, 0 the ODE
+	// BetaFunc is beta by noise level, in place of a constant Beta, which must
+	// then be 0; nil for the constant.
+	BetaFunc func(sigma float64) float64
+	R        float64 // place of the inner evaluation of DPM++ SDE, as a fraction of the step in ln sigma
+	Order    int     // highest order of multistep solvers
 
 	// Langevin dynamics, alone and as corrector.
 	Corrections int     // Langevin steps at each noise level
@@ -129,7 +132,13 @@ func (o *Options) checkConstants(f *faults, s solver) {
 			f.check(false, "%s is %g, want %s", c.name, v, c.want)
 		}
 	}
+	f.check(o.BetaFunc == nil || s.uses&useBeta != 0, "BetaFunc is set, which solver %s has no use for", o.Solver)
+	f.check(o.BetaFunc == nil || o.Beta == 0, "beta is %g and BetaFunc is set; make beta 0 to use BetaFunc", o.Beta)
+	o.checkStepSize(f, s)
 	if s.uses&useChurn == 0 {
+		if len(*f) == before && s.uses&useNoise != 0 && !s.stochastic(o) {
+			f.check(o.SNoise == 1, "S_noise is %g, which has no effect without fresh noise; set eta or beta above 0", o.SNoise)
+		}
 		return
 	}
 	f.check(!(o.SMin > o.SMax), "S_min is %g, want at most S_max (%g)", o.SMin, o.SMax)

@@ -62,24 +62,50 @@ func TestReferenceAblation(t *testing.T) {
 	})
 }
 
-// TestReferenceKDiffusion compares with k-diffusion's Euler and Heun, which add
-// churn by the same rule to noise levels they are given.
+// TestReferenceKDiffusion compares with k-diffusion's samplers, over noise levels
+// they are given; the other files of the folder, sigmas-*, are TestReferenceSigmas's.
 func TestReferenceKDiffusion(t *testing.T) {
-	for _, pattern := range []string{"euler.safetensors", "euler-churn*.safetensors", "heun*.safetensors"} {
-		reference.Each(t, "sampler-k/"+pattern, func(t *testing.T, f *safetensors.File) {
-			o := DefaultOptions()
-			o.Solver = strings.TrimPrefix(f.Metadata["sampler"], "sample_")
-			decodeOptions(t, f, map[string]any{
-				"s_churn": &o.SChurn, "s_tmin": &o.SMin, "s_tmax": &o.SMax, "s_noise": &o.SNoise,
-			})
-			sigmas := reference.Values(t, f, "sigmas")
-			o.NumSteps = len(sigmas) - 1
-			if err := o.Validate(); err != nil {
-				t.Fatal(err)
-			}
-			c := newCase(t, f)
-			c.compare(t, overLevels(c.den, o, sigmas), reference.Values(t, f, "latents"))
+	reference.Each(t, "sampler-k/[^s]*.safetensors", func(t *testing.T, f *safetensors.File) {
+		o, err := OptionsFor(kDiffusionSolver(f.Metadata["sampler"]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		decodeOptions(t, f, map[string]any{
+			"s_churn": &o.SChurn, "s_tmin": &o.SMin, "s_tmax": &o.SMax, "s_noise": &o.SNoise,
+			"eta": &o.Eta, "r": &o.R, "order": &o.Order,
 		})
+		sigmas := reference.Values(t, f, "sigmas")
+		o.NumSteps = len(sigmas) - 1
+		if err := o.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		c := newCase(t, f)
+		if o.Solver == "dpmpp-sde" {
+			c.splitSteps(sigmas, o.R)
+		}
+		c.compare(t, overLevels(c.den, o, sigmas), reference.Values(t, f, "latents"))
+	})
+}
+
+// kDiffusionSolver returns our name of one of k-diffusion's functions:
+// sample_dpm_2_ancestral is dpm2-ancestral.
+func kDiffusionSolver(function string) string {
+	name := strings.TrimPrefix(function, "sample_")
+	return strings.ReplaceAll(strings.Replace(name, "dpm_2", "dpm2", 1), "_", "-")
+}
+
+// splitSteps turns the recorded draws of dpmpp-sde into ours. Each step has two:
+// the normal of its part down to the inner level in both, and then the normal of
+// the whole step in the recording and of the rest of it here.
+func (c *refCase) splitSteps(sigmas []float64, place float64) {
+	size := len(c.want)
+	for i := range len(c.draw) / (2 * size) {
+		part, whole := c.draw[2*i*size:(2*i+1)*size], c.draw[(2*i+1)*size:(2*i+2)*size]
+		middle := sigmas[i] * math.Pow(sigmas[i+1]/sigmas[i], place)
+		early, late := brownian(sigmas[i], middle, sigmas[i+1])
+		for j := range whole {
+			whole[j] = (whole[j] - early*part[j]) / late
+		}
 	}
 }
 
@@ -94,7 +120,7 @@ func overLevels(den Denoiser, o Options, sigmas []float64) *Sampler {
 type refCase struct {
 	den  *gmm.Mixture
 	dim  int
-	draw []float64 // [steps, N, dim]
+	draw []float64 // [draws, N, dim]
 	want []float64 // [N, dim]
 	nfe  int
 	// tolerance is 1e-9 unless the recording itself is not that good.
@@ -113,9 +139,13 @@ func newCase(t *testing.T, f *safetensors.File) refCase {
 	if err != nil {
 		t.Fatalf("metadata nfe: %v", err)
 	}
+	var draws []float64 // deterministic samplers have none
+	if _, ok := f.Tensors["noise"]; ok {
+		draws = reference.Values(t, f, "noise")
+	}
 	return refCase{
 		den: mixture(t, dim, s0, mu...), dim: dim,
-		draw: reference.Values(t, f, "noise"), want: reference.Values(t, f, "out.x"), nfe: nfe, tolerance: 1e-9,
+		draw: draws, want: reference.Values(t, f, "out.x"), nfe: nfe, tolerance: 1e-9,
 	}
 }
 

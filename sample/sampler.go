@@ -75,6 +75,10 @@ type Batch struct {
 // Step is what a Batch's Hook is told after each step. X and Denoised are the
 // sampler's own memory: they must not be changed, and are valid until the hook
 // returns. An error from the hook ends the run.
+//
+// The images of an adaptive solver have steps of their own: it tells of every
+// round of attempts in which an image moved, with NumSteps 0. Sigma and SigmaNext
+// are then the highest noise levels among its unfinished images.
 type Step struct {
 	Index     int       // i, from 0
 	NumSteps  int       // N

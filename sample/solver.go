@@ -33,6 +33,12 @@ type solver struct {
 func solvers() []solver {
 	return []solver{
 		eulerSolver(), heunSolver(),
+		rk4Solver(), dpm2Solver(), lmsSolver(), dpmpp2mSolver(),
+		eulerAncestralSolver(), dpm2AncestralSolver(), dpmpp2sAncestralSolver(),
+		dpmppSDESolver(), dpmpp2mSDESolver(), dpmpp3mSDESolver(),
+		sdeEulerSolver(), sdeHeunSolver(), ddpmSolver(), ddimSolver(),
+		annealedLangevinSolver(), predictorCorrectorSolver(),
+		adaptiveODESolver(), adaptiveSDESolver(),
 	}
 }
 
@@ -91,7 +97,7 @@ func (s solver) stochastic(o *Options) bool {
 	case s.uses&useEta != 0:
 		return o.Eta > 0
 	case s.uses&useBeta != 0:
-		return o.Beta > 0
+		return o.Beta > 0 || o.BetaFunc != nil
 	}
 	return s.uses&useNoise != 0
 }
