@@ -68,22 +68,33 @@ func deterministic(o Options) Options {
 // holds it to want within 5 %.
 func checkOrder(t *testing.T, o Options, want float64) {
 	t.Helper()
+	errs, got := measureOrder(t, o)
+	for i, e := range errs {
+		t.Logf("N = %4d: RMS error %.3e", orderSteps()[i], e)
+	}
+	t.Logf("measured order %.3f", got)
+	if !(math.Abs(got-want) <= 0.05*want) {
+		t.Errorf("measured order %.3f, want %g", got, want)
+	}
+}
+
+// orderSteps are the numbers of steps that an order is fitted over.
+func orderSteps() []int { return []int{128, 256, 512, 1024} }
+
+// measureOrder returns the errors at orderSteps and the order fitted to them.
+func measureOrder(t *testing.T, o Options) (errs []float64, order float64) {
+	t.Helper()
 	den := mixture(t, 2, 0.5, 1, 0.2, -0.7, 0.9, 0.1, -1.1)
 	fine := options("rk4", 4096)
 	fine.SigmaMin, fine.SigmaMax = o.SigmaMin, o.SigmaMax
 	exact := atSigmaMin(t, den, fine)
 	var lnH, lnErr []float64
-	for n := 128; n <= 1024; n *= 2 {
+	for _, n := range orderSteps() {
 		o.NumSteps = n
 		e := rms(atSigmaMin(t, den, o), exact)
-		lnH, lnErr = append(lnH, -math.Log(float64(n))), append(lnErr, math.Log(e))
-		t.Logf("N = %4d: RMS error %.3e", n, e)
+		errs, lnH, lnErr = append(errs, e), append(lnH, -math.Log(float64(n))), append(lnErr, math.Log(e))
 	}
-	got := fitSlope(lnH, lnErr)
-	t.Logf("measured order %.3f", got)
-	if !(math.Abs(got-want) <= 0.05*want) {
-		t.Errorf("measured order %.3f, want %g", got, want)
-	}
+	return errs, fitSlope(lnH, lnErr)
 }
 
 // atSigmaMin returns the unscaled states of 32 images at the last noise level
