@@ -157,6 +157,14 @@ func TestInspectCounts(t *testing.T) {
 	}
 }
 
+// Images of one hash are told apart by their pixels.
+func TestDuplicatesOfCollidingHashes(t *testing.T) {
+	ds := listed{grid{shape: Shape{1, 1, 2}}, [][]uint8{{1, 2}, {3, 4}, {1, 2}, {5, 6}, {3, 4}, {1, 2}}}
+	if n, err := duplicates(t.Context(), ds, make([]uint64, len(ds.pixels))); err != nil || n != 3 {
+		t.Errorf("%d duplicates, error %v, want 3", n, err)
+	}
+}
+
 func TestInspectDemo(t *testing.T) {
 	ds := mustOpen(t, "demo", Options{MaxSize: 300})
 	r, err := Inspect(t.Context(), ds, DefaultInspectOptions())

@@ -41,6 +41,12 @@ func executeContext(ctx context.Context, args ...string) (code int, stdout, stde
 // in three classes.
 func trained(t *testing.T, cond bool) (runs string, result train.Result) {
 	t.Helper()
+	return trainedAs(t, func(c *train.Config) { c.Cond = cond })
+}
+
+// trainedAs is trained with a configuration changed by set.
+func trainedAs(t *testing.T, set func(*train.Config)) (runs string, result train.Result) {
+	t.Helper()
 	ds, err := data.Open(writeIDX(t, 64, 8, 3), data.DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +55,9 @@ func trained(t *testing.T, cond bool) (runs string, result train.Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Cond, c.Duration, c.Batch, c.Micro, c.Validation = cond, 16e-6, 8, 8, 0
+	c.Duration, c.Batch, c.Micro, c.Validation = 16e-6, 8, 8, 0
 	c.ModelChannels, c.ChannelMult, c.AttnResolutions = 8, []int{1}, nil
+	set(&c)
 	c.SetData(ds)
 	runs = t.TempDir()
 	result, err = train.Run(context.Background(), c, train.Options{OutDir: runs, Dataset: ds, Device: model.Portable()})
@@ -198,7 +205,7 @@ func TestUsage(t *testing.T) {
 		{"--sigma_min nan", "sigma_min is NaN"},
 		{"--rho -1", "rho is -1"},
 		{"--S_churn -1", "S_churn is -1"},
-		{"--solver rk9", `solver is "rk9"`},
+		{"--solver rk9", `unknown solver "rk9"`},
 		{"--batch 0 --threads -1 --grid -2", "--batch is 0, want at least 1\n--grid is -2, want 0 or more columns\n--threads is -1"},
 		{"--class 1", "--class is \"1\", but the network is unconditional"},
 		{"--nosuch", "--nosuch"},

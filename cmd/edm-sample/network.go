@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"edm/checkpoints"
+	"edm/internal/netpkl"
 	"edm/internal/safetensors"
 	"edm/model"
 )
@@ -27,10 +30,12 @@ type network struct {
 	metadata   map[string]string
 }
 
-// loadNetwork finds and loads what --network names and builds it on a device.
-// warn is told of damaged snapshots that were passed over.
-func loadNetwork(o *options, d *model.Device, warn func(string)) (*network, error) {
-	path, f, err := findSnapshot(o, warn)
+// loadNetwork finds and loads a snapshot, the newest of a run folder, a network
+// pickle, or, for "", the newest snapshot of the newest run of a folder of runs,
+// and builds it on a device. tell is told of damaged snapshots that were passed
+// over and of pickles converted. Errors name the flag.
+func loadNetwork(flag, name, runs string, d *model.Device, tell func(string)) (*network, error) {
+	path, f, err := findSnapshot(flag, name, runs, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -50,25 +55,28 @@ func loadNetwork(o *options, d *model.Device, warn func(string)) (*network, erro
 	return n, nil
 }
 
-// findSnapshot loads a snapshot file, the newest of a run folder, or the newest
-// of the newest run.
-func findSnapshot(o *options, warn func(string)) (path string, f *safetensors.File, err error) {
-	dir := o.network
-	if dir == "" {
-		if dir, err = checkpoints.LatestRun(o.runs, checkpoints.Snapshot); err != nil {
+// findSnapshot loads what loadNetwork names.
+func findSnapshot(flag, name, runs string, tell func(string)) (path string, f *safetensors.File, err error) {
+	if name == "" {
+		if name, err = checkpoints.LatestRun(runs, checkpoints.Snapshot); err != nil {
 			return "", nil, noNetwork(err)
 		}
 	}
-	st, err := os.Stat(dir)
+	st, err := os.Stat(name)
 	if err != nil {
-		return "", nil, fmt.Errorf("--network: %w: want a snapshot file or a run folder", err)
+		return "", nil, fmt.Errorf("%s: %w: want a snapshot file, a run folder or a network pickle", flag, err)
 	}
-	if !st.IsDir() {
-		f, err = checkpoints.Load(dir, checkpoints.Snapshot)
-		return dir, f, err
+	if st.IsDir() {
+		path, f, err = checkpoints.Latest(name, checkpoints.Snapshot, func(message string) { tell("warning: " + message) })
+		return path, f, noNetwork(err)
 	}
-	path, f, err = checkpoints.Latest(dir, checkpoints.Snapshot, warn)
-	return path, f, noNetwork(err)
+	if strings.EqualFold(filepath.Ext(name), ".pkl") {
+		if name, err = netpkl.Snapshot(name, tell); err != nil {
+			return "", nil, fmt.Errorf("%s: %w", flag, err)
+		}
+	}
+	f, err = checkpoints.Load(name, checkpoints.Snapshot)
+	return name, f, err
 }
 
 // noNetwork says what to do when there is no snapshot yet.

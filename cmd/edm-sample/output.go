@@ -11,7 +11,6 @@ import (
 
 	"edm/internal/atomicfile"
 	"edm/internal/picture"
-	"edm/sample"
 )
 
 // maxGrid bounds the images on grid.png.
@@ -25,22 +24,22 @@ type output struct {
 	made    map[string]bool
 }
 
-// newOutput makes the folder and checks that files can be written to it, so
-// that a run does not fail after the work is done.
-func newOutput(dir string, subdirs bool) (*output, error) {
+// newOutput makes the folder that a flag names and checks that files can be
+// written to it, so that a run does not fail after the work is done.
+func newOutput(flag, dir string, subdirs bool) (*output, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("--outdir: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	probe, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
-		return nil, fmt.Errorf("--outdir %s cannot be written: %w", dir, err)
+		return nil, fmt.Errorf("%s: %s cannot be written: %w", flag, dir, err)
 	}
 	name := probe.Name()
 	if err := probe.Close(); err != nil {
-		return nil, fmt.Errorf("--outdir %s cannot be written: %w", dir, err)
+		return nil, fmt.Errorf("%s: %s cannot be written: %w", flag, dir, err)
 	}
 	if err := os.Remove(name); err != nil {
-		return nil, fmt.Errorf("--outdir %s cannot be written: %w", dir, err)
+		return nil, fmt.Errorf("%s: %s cannot be written: %w", flag, dir, err)
 	}
 	return &output{dir: dir, subdirs: subdirs, made: map[string]bool{}}, nil
 }
@@ -88,32 +87,10 @@ func (out *output) write(path string, img image.Image, texts []picture.Text) err
 	return atomicfile.Write(path, 0o644, func(w io.Writer) error { return picture.Encode(w, img, texts) })
 }
 
-// settings returns what makes an image besides its seed and class: the network
-// and the sampler's options under their names on the command line.
-func settings(n *network, o sample.Options) []picture.Text {
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	texts := []picture.Text{
-		{Key: "Software", Value: "edm-sample"},
-		{Key: "solver", Value: o.Solver},
-		{Key: "steps", Value: strconv.Itoa(o.NumSteps)},
-		{Key: "sigma_min", Value: number(o.SigmaMin)},
-		{Key: "sigma_max", Value: number(o.SigmaMax)},
-		{Key: "rho", Value: number(o.Rho)},
-		{Key: "S_churn", Value: number(o.SChurn)},
+// saveFile writes a file whole or not at all.
+func saveFile(path string, write func(io.Writer) error) error {
+	if err := atomicfile.Write(path, 0o644, write); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
 	}
-	if o.SChurn > 0 { // else they change nothing
-		texts = append(texts,
-			picture.Text{Key: "S_min", Value: number(o.SMin)},
-			picture.Text{Key: "S_max", Value: number(o.SMax)},
-			picture.Text{Key: "S_noise", Value: number(o.SNoise)})
-	}
-	for _, t := range []picture.Text{
-		{Key: "nimg", Value: n.metadata[nimgKey]},
-		{Key: "network_sha256", Value: n.metadata[hashKey]},
-	} {
-		if t.Value != "" {
-			texts = append(texts, t)
-		}
-	}
-	return texts
+	return nil
 }

@@ -15,6 +15,14 @@ type seedList struct {
 	values []uint64
 }
 
+// upTo makes the list the seeds from 0 on, n of them.
+func (l *seedList) upTo(n uint64) {
+	l.text, l.values = fmt.Sprintf("0-%d", n-1), nil
+	for seed := range n {
+		l.values = append(l.values, seed)
+	}
+}
+
 // String returns the list as it was given.
 func (l *seedList) String() string { return l.text }
 

@@ -36,8 +36,9 @@ type Options struct {
 }
 
 // Published returns the options of the paper's training runs (EDM App. F.2):
-// a horizontal flip by coin whatever p is, and a vertical flip, a scaling, a
-// rotation, a stretch and a translation each with probability p. They have 9
+// a horizontal flip by coin whatever p is above 0, and a vertical flip, a scaling,
+// a rotation, a stretch and a translation each with probability p. With p = 0
+// nothing is done at all. They have 9
 // labels. The paper uses p = 0.12 for CIFAR-10 and 0.15 for FFHQ and AFHQv2.
 func Published(p float64) Options {
 	return Options{P: p, XFlip: 1e8, YFlip: 1, Scale: 1, RotateFrac: 1, Aniso: 1, TranslateFrac: 1}

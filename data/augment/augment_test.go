@@ -240,6 +240,27 @@ func TestApplyChecksLengths(t *testing.T) {
 	}
 }
 
+// With P = 0 nothing is done, not even what is always done otherwise.
+func TestPublishedAtZero(t *testing.T) {
+	p, err := New(Published(0), 3, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, labels := make([]float32, 3*64), make([]float32, p.Labels())
+	for i := range img {
+		img[i] = float32(i)
+	}
+	before := slices.Clone(img)
+	for i := range uint64(20) {
+		if err := p.Apply(img, labels, 1, i); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(img, before) || !slices.Equal(labels, make([]float32, 9)) {
+			t.Fatalf("image %d was changed, labels %v", i, labels)
+		}
+	}
+}
+
 func TestNewReportsEveryFault(t *testing.T) {
 	o := Options{P: 1.5, XFlip: -1, Scale: math.Inf(1), Hue: math.NaN()}
 	_, err := New(o, 0, 1)

@@ -153,6 +153,7 @@ func TestDistanceRefuses(t *testing.T) {
 	nan.CopySym(s)
 	nan.SetSym(2, 1, math.NaN())
 	negative := mat.NewSymDense(3, []float64{1, 0, 0, 0, -1, 0, 0, 0, 1})
+	slightly := mat.NewSymDense(3, []float64{1, 0, 0, 0, -1e-7, 0, 0, 0, 1})
 	for _, c := range []struct {
 		name   string
 		mu1    []float64
@@ -169,6 +170,7 @@ func TestDistanceRefuses(t *testing.T) {
 		{"infinite mean", []float64{math.Inf(1), 0, 0}, s, mu, s, "first Gaussian: mean[0] is +Inf"},
 		{"NaN covariance", mu, nan, mu, s, "covariance[2,1] is NaN"},
 		{"negative first", mu, negative, mu, s, "first covariance: it has the eigenvalue -1"},
+		{"slightly negative", mu, slightly, mu, s, "first covariance: it has the eigenvalue -1e-07"},
 		{"negative second", mu, s, mu, negative, "second covariance: it has the eigenvalue -1"},
 	} {
 		if _, err := Distance(c.mu1, c.sigma1, c.mu2, c.sigma2); err == nil || !strings.Contains(err.Error(), c.words) {

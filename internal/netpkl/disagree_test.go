@@ -32,6 +32,7 @@ func TestDisagreements(t *testing.T) {
 		{"another layer", func(p *part) { p.at(conv).class = "Conv3d" }, "enc.4x4_conv is of class Conv3d"},
 		{"another image size", attr("", "img_resolution", 8), "img_resolution of the network is 4, its preconditioning asks for 8"},
 		{"other channels", attr("", "img_channels", 3), "in_channels of the network is 1"},
+		{"other channels out", kwarg("out_channels", 2), "out_channels of the network is 2"},
 		{"other classes", attr("", "label_dim", 10), "label_dim of the network is 0"},
 		{"a text for a number", attr("", "sigma_data", "0.5"), "sigma_data is a string, want a number"},
 		{"an impossible constant", attr("", "sigma_data", 0.0), "sigma_data is 0"},

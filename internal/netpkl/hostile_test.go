@@ -126,6 +126,7 @@ func TestHostileStructures(t *testing.T) {
 		{"a dotted name", dict{{"ema", withParameters(dict{{"a.b", nil}})}}, `called "a.b"`},
 		{"a parameter that is a number", dict{{"ema", withParameters(dict{{"w", 1}})}}, "w is an integer"},
 		{"a parameter twice", dict{{"ema", withParameters(dict{{"w", scalar()}, {"w", scalar()}})}}, "two tensors w"},
+		{"attributes twice", build{build{maker{global{"torch.nn.modules.container", "ModuleDict"}}, dict{}}, dict{}}, "attributes twice"},
 		{"no class", dict{{"ema", call{global{"torch_utils.persistence", "_reconstruct_persistent_obj"}, tuple{dict{{"type", "class"}}}}}}, "no class name"},
 		{"a function", dict{{"ema", call{global{"torch_utils.persistence", "_reconstruct_persistent_obj"}, tuple{dict{{"type", "func"}}}}}}, `type "func"`},
 	} {
@@ -225,30 +226,84 @@ func TestHostileStorages(t *testing.T) {
 		{"zip: short storage", members(zip.Store, map[string][]byte{"a/data.pkl": member, "a/data/0": data[:9]}), "9 bytes for"},
 		{"zip: big-endian", members(zip.Store, map[string][]byte{"a/data.pkl": member, "a/data/0": data, "a/byteorder": []byte("big")}), "big-endian"},
 		{"zip: a directory of thousands", members(zip.Store, many), "too long"},
+		{"zip: no directory", append(torchZipped(t, "FloatStorage", 64, data), 0), "does not end with a directory"},
+		{"zip: only a beginning", []byte("PK\x03\x04" + strings.Repeat("\x00", 50)), "does not end with a directory"},
+		{"zip: members beyond measure", withEnd(t, 10, 0xff, 0xff), "65535 members"},
+		{"zip: a directory beyond 4 GB", withEnd(t, 12, 0xff, 0xff, 0xff, 0xff), "beyond 4 GB"},
+		{"zip: a directory at the far end", withEnd(t, 16, 0xff, 0xff, 0xff, 0xff), "beyond 4 GB"},
+		{"zip: a member twice", rawZip(t, zipMember{"a/data.pkl", member, 0}, zipMember{"a/data.pkl", member, 0}), "two members"},
+		{"zip: a member that ends outside", rawZip(t, zipMember{"a/data.pkl", member, 0}, zipMember{"a/data/0", data, 1 << 30}), "truncated"},
 	} {
 		mustRefuse(t, c.name, ema(tensorOf(c.saved, 0, tuple{}, tuple{})), c.want)
 	}
 }
 
-// Tensors that share a storage could otherwise ask for a thousand times the
-// file.
-func TestSharedStorageIsBounded(t *testing.T) {
-	s := &storage{kind: storageGlobals()["torch.FloatStorage"].(*storageKind), len: 64}
-	tensors := map[string]*tensor{}
-	for i := range 3 {
-		v := &tensor{storage: s, shape: []int{64}, stride: []int{1}}
-		if err := v.measure(); err != nil {
+// zipMember is a member of rawZip; it says that it has size bytes, if not 0.
+type zipMember struct {
+	name string
+	data []byte
+	size uint64
+}
+
+// rawZip is a zip file of members that need not be true.
+func rawZip(t *testing.T, members ...zipMember) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, m := range members {
+		if m.size == 0 {
+			m.size = uint64(len(m.data))
+		}
+		f, err := w.CreateRaw(&zip.FileHeader{Name: m.name, Method: zip.Store, CompressedSize64: m.size, UncompressedSize64: m.size})
+		if err != nil {
 			t.Fatal(err)
 		}
-		tensors[fmt.Sprint(i)] = v
+		if _, err := f.Write(m.data); err != nil {
+			t.Fatal(err)
+		}
 	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// withEnd is a sound zip file but for some bytes of the record that ends it.
+func withEnd(t *testing.T, at int, b ...byte) []byte {
+	t.Helper()
+	z := torchZipped(t, "FloatStorage", 64, make([]byte, 256))
+	copy(z[len(z)-endSize+at:], b)
+	return z
+}
+
+// A file beyond the limit is refused before it is read.
+func TestHugeFile(t *testing.T) {
+	if _, err := read(bytes.NewReader(nil), maxFile+1); err == nil || !strings.Contains(err.Error(), "want at most") {
+		t.Errorf("error %v, want one that gives the limit", err)
+	}
+}
+
+// Tensors that share a storage could otherwise ask for a thousand times the
+// file, more so those that repeat one element.
+func TestSharedStorageIsBounded(t *testing.T) {
+	s := &storage{kind: storageGlobals()["torch.FloatStorage"].(*storageKind), len: 64}
 	file := make([]byte, 600)
-	if _, err := readTensors(bytes.NewReader(file), 600, tensors); err == nil || !strings.Contains(err.Error(), "larger than the file") {
-		t.Errorf("768 bytes of tensors in a file of 600: error %v", err)
-	}
-	delete(tensors, "2")
-	if _, err := readTensors(bytes.NewReader(file), 600, tensors); err != nil {
-		t.Error(err)
+	for _, stride := range []int{1, 0} {
+		tensors := map[string]*tensor{}
+		for i := range 3 {
+			v := &tensor{storage: s, shape: []int{64}, stride: []int{stride}}
+			if err := v.measure(); err != nil {
+				t.Fatal(err)
+			}
+			tensors[fmt.Sprint(i)] = v
+		}
+		if _, err := readTensors(bytes.NewReader(file), 600, tensors); err == nil || !strings.Contains(err.Error(), "larger than the file") {
+			t.Errorf("768 bytes of tensors of stride %d in a file of 600: error %v", stride, err)
+		}
+		delete(tensors, "2")
+		if _, err := readTensors(bytes.NewReader(file), 600, tensors); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

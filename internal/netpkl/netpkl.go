@@ -37,11 +37,12 @@ type Network struct {
 }
 
 // Read reads the network pickle at path: the averaged weights, which it calls
-// "ema". Halves and doubles become float32. Besides the weights it holds a few
-// megabytes at most, whatever the file says. The error names the path and what
-// is wrong: a damaged or hostile file, a global that is not allowed, a network
-// that package unet does not build, attributes or tensors that contradict each
-// other.
+// "ema". Halves and doubles become float32. Besides the weights it allocates a
+// few megabytes for a published network and at most 512 MiB whatever the file
+// says, most of it in the texts of errors. The error names the path and
+// what is wrong: a damaged or hostile file, a global that is not allowed, a
+// network that package unet does not build, attributes or tensors that
+// contradict each other.
 func Read(path string) (*Network, error) {
 	f, size, err := open(path)
 	if err != nil {

@@ -209,6 +209,14 @@ func recorded(t *testing.T, f *safetensors.File, class string) *part {
 	size := config["img_resolution"]
 	delete(config, "img_channels")
 	delete(config, "model_type")
+	p := newPart(class, field{"img_resolution", size}, field{"img_channels", channels}, field{"label_dim", 0})
+	*p.at("model") = *newPart("SongUNet", field{"_init_kwargs", keywords(config)})
+	p.putRecorded(t, f, "")
+	return p
+}
+
+// keywords returns settings read from JSON as arguments to pickle.
+func keywords(config map[string]any) dict {
 	kwargs := dict{}
 	for k, v := range config {
 		if l, ok := v.([]any); ok {
@@ -216,20 +224,23 @@ func recorded(t *testing.T, f *safetensors.File, class string) *part {
 		}
 		kwargs = append(kwargs, field{k, v})
 	}
-	p := newPart(class, field{"img_resolution", size}, field{"img_channels", channels}, field{"label_dim", 0})
-	*p.at("model") = *newPart("SongUNet", field{"_init_kwargs", kwargs})
+	return kwargs
+}
+
+// putRecorded adds the parameters and buffers of a reference file below prefix.
+func (p *part) putRecorded(t *testing.T, f *safetensors.File, prefix string) {
+	t.Helper()
 	for name, ts := range f.Tensors {
 		path, parameter := strings.CutPrefix(name, "param.")
 		path, buffer := strings.CutPrefix(path, "buffer.")
 		if parameter || buffer {
 			x := reference.Values32(t, f, name)
-			p.put(path, buffer, floats(ts.Shape, func(i int) float32 { return x[i] }))
+			p.put(prefix+path, buffer, floats(ts.Shape, func(i int) float32 { return x[i] }))
 		}
 	}
-	return p
 }
 
-// The published ADM settings are read from positional arguments as well.
+// Settings are read from positional arguments as well.
 func TestReadPositionalArguments(t *testing.T) {
 	p := tiny(t)
 	m := p.at("model")

@@ -2,9 +2,11 @@ package netpkl
 
 import (
 	"archive/zip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
 )
 
@@ -12,9 +14,20 @@ import (
 // a single storage has about six.
 const maxDirectory = 1 << 16
 
+// The record that ends a zip file, without the comment that torch.save does not
+// write.
+const (
+	endSignature = "PK\x05\x06"
+	endSize      = 22
+	maxMembers   = 1 << 12
+)
+
 // parseZip reads the zip format: <name>/data.pkl is the saved object, and
 // <name>/data/<key> the bytes of each storage, not compressed.
 func parseZip(r io.ReaderAt, b *blob) (*storage, error) {
+	if err := checkEnd(r, b); err != nil {
+		return nil, err
+	}
 	limited := &allowance{r: io.NewSectionReader(r, b.off, b.size), left: maxDirectory}
 	z, err := zip.NewReader(limited, b.size)
 	if err != nil {
@@ -48,6 +61,28 @@ func parseZip(r io.ReaderAt, b *blob) (*storage, error) {
 		return nil, fmt.Errorf("the bytes of the storage: %w", err)
 	}
 	return ref.place(off, size)
+}
+
+// checkEnd holds the number of members that a zip file announces to a limit:
+// package zip makes room for them before it looks at any. The 64-bit form of the
+// record could announce more, and a storage does not need it.
+func checkEnd(r io.ReaderAt, b *blob) error {
+	if b.size < endSize {
+		return errors.New("zip: truncated")
+	}
+	var end [endSize]byte
+	if _, err := r.ReadAt(end[:], b.off+b.size-endSize); err != nil {
+		return err
+	}
+	if string(end[:4]) != endSignature {
+		return errors.New("zip: it does not end with a directory")
+	}
+	members := binary.LittleEndian.Uint16(end[10:])
+	size, off := binary.LittleEndian.Uint32(end[12:]), binary.LittleEndian.Uint32(end[16:])
+	if members > maxMembers || size == math.MaxUint32 || off == math.MaxUint32 {
+		return fmt.Errorf("zip: %d members or a directory beyond 4 GB, want a single storage", members)
+	}
+	return nil
 }
 
 // zipMention runs data.pkl.

@@ -63,6 +63,8 @@ func All() []Rule {
 			Why: "files hold named tensors and metadata; what they mean is the caller's, so that every format of network can be saved"},
 		{Package: "internal/cli", Imports: []string{"internal/picture", "model", "sample"},
 			Why: "what the commands share stands above the packages that it joins, and only commands import it"},
+		{Package: "internal/lab", Imports: []string{"sample", "internal/gmm", "internal/picture"},
+			Why: "the sampler lab tries samplers on any denoiser and on closed-form data; which network it is does not concern it"},
 		{Package: "internal/netpkl", Imports: []string{"checkpoints", "internal/safetensors", "model", "model/precond", "unet"},
 			Why: "published networks become snapshots in one place; what samples or trains sees snapshots only"},
 		{Package: "internal/op", Imports: []string{"internal/ref", "internal/rng"}, Gorgonia: true,

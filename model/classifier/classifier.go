@@ -2,8 +2,10 @@ package classifier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"edm/internal/rng"
 	"edm/model"
@@ -32,6 +34,9 @@ type key struct {
 func newClassifier(c Config, d *model.Device, seed uint64) (*Classifier, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	if d == nil {
+		return nil, errors.New("classifier: no device: open one with model.OpenCPU")
 	}
 	l, inits, err := newLayout(c)
 	if err != nil {
@@ -146,11 +151,11 @@ func (c *Classifier) each(ctx context.Context, x, sigmas []float64, what purpose
 			return fmt.Errorf("classifier: sigma is %g, want a finite number above 0", sigma)
 		}
 	}
-	for at := 0; at < len(x)/dim; at += maxBatch {
+	for at, n := 0, 0; at < len(x)/dim; at += n {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(maxBatch, len(x)/dim-at)
+		n = part(len(x)/dim - at)
 		p, err := c.program(n, what)
 		if err != nil {
 			return err
@@ -169,6 +174,11 @@ func (c *Classifier) each(ctx context.Context, x, sigmas []float64, what purpose
 	}
 	return nil
 }
+
+// part returns how many of n images to run next: a power of two. A program has
+// memory of its own, and a sampler whose images finish one by one would
+// otherwise ask for a program of every size.
+func part(n int) int { return min(maxBatch, 1<<(bits.Len(uint(n))-1)) }
 
 func (c *Classifier) program(n int, what purpose) (*program, error) {
 	if p := c.programs[key{n, what}]; p != nil {

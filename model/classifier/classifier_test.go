@@ -181,6 +181,21 @@ func TestImagesAreIndependent(t *testing.T) {
 	}
 }
 
+// Batches of every size make few programs, since each keeps its memory.
+func TestFewPrograms(t *testing.T) {
+	k := rough(t, little())
+	const most = 20
+	x, p := normals(most*k.config.Dim(), 1), make([]float64, most*k.config.Classes)
+	for n := range most + 1 {
+		if err := k.LogProbabilities(t.Context(), p[:n*k.config.Classes], x[:n*k.config.Dim()], 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(k.programs); got != 5 { // for 1, 2, 4, 8 and 16 images
+		t.Errorf("%d programs, want 5", got)
+	}
+}
+
 // demoSize is the height and width of the tests' images of clothes.
 const demoSize = 8
 
@@ -373,5 +388,8 @@ func TestFaults(t *testing.T) {
 	c.Classes = 1
 	if _, err := Train(ctx, c, k.device, one, []int{0}, o); err == nil {
 		t.Error("a single class was accepted")
+	}
+	if _, err := Train(ctx, k.config, nil, one, []int{0}, o); err == nil || !strings.Contains(err.Error(), "no device") {
+		t.Errorf("no device: error %v", err)
 	}
 }

@@ -281,6 +281,26 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// Rows without labels after rows with some are denoised without, and a call
+// costs what its dearest image does, wherever that stands.
+func TestRowsWithoutLabels(t *testing.T) {
+	c := testClasses(t)
+	inner := must(t)(guide.NewAuto(c, c, guide.Options{Weight: 2, SigmaLow: 1, SigmaHigh: 3}))
+	d := must(t)(guide.NewAuto(inner.(sample.Rows), c, weight(3)))
+	x, dst := make([]float64, 2*dim), make([]float64, 2*dim)
+	costs := 0
+	for _, sigmas := range [][]float64{{2, 5}, {5, 2}} {
+		for _, labels := range [][]float32{oneHot(0, 1), nil} {
+			if err := d.(sample.Rows).DenoiseRows(t.Context(), dst, x, sigmas, labels); err != nil {
+				t.Fatal(err)
+			}
+			if costs += 3; d.Evaluations() != costs {
+				t.Errorf("sigmas %v: %d evaluations so far, want %d", sigmas, d.Evaluations(), costs)
+			}
+		}
+	}
+}
+
 // A part without rows leaves the whole without.
 func TestRowsOnlyWhereThePartsHaveThem(t *testing.T) {
 	c := testClasses(t)

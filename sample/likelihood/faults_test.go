@@ -60,6 +60,20 @@ func (s stepped) VJP(ctx context.Context, dst, grad, x []float64, sigma float64,
 	return s.err
 }
 
+// A rho beyond float64's reach is an error, not a likelihood of NaN.
+func TestExtremeRho(t *testing.T) {
+	p := newProblem(t, 2, 1, 1, 1)
+	for _, rho := range []float64{1e-3, 1e17} {
+		for _, solver := range Solvers() {
+			path := DefaultPath()
+			path.Rho, path.Solver = rho, solver
+			if _, err := NewInverter(p, path); err == nil || !strings.Contains(err.Error(), "rho") {
+				t.Errorf("%s with rho %g: error %v", solver, rho, err)
+			}
+		}
+	}
+}
+
 func TestNotes(t *testing.T) {
 	p := newProblem(t, 2, 1, 1, 1)
 	for _, c := range []struct {

@@ -2,6 +2,7 @@ package likelihood_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"edm/internal/rng"
@@ -42,8 +43,8 @@ func network(t *testing.T) (*model.Denoiser, int) {
 	return d, m.Config().Dim()
 }
 
-// A network's likelihood by probes agrees with that by the exact trace, and its
-// images come back from their latents.
+// A network's likelihood by probes agrees with that by the exact trace, inversion
+// takes the same path, and its images come back from their latents.
 func TestNetwork(t *testing.T) {
 	den, dim := network(t)
 	const n = 3
@@ -78,8 +79,20 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("image %d: ln p %.3f by probes, exactly %.3f: %.1f standard errors", i, probed.LogDensity[i], want, z)
 		}
 	}
-	v, err := likelihood.NewInverter(den, likelihood.DefaultPath())
+	short := likelihood.DefaultPath()
+	short.Steps = 8
+	v, err := likelihood.NewInverter(den, short)
 	if err != nil {
+		t.Fatal(err)
+	}
+	latents := slices.Clone(b.X)
+	if err := v.Invert(t.Context(), latents, dim, b.Labels); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(latents, exact.Latents) {
+		t.Error("Invert and Estimate end at different latents")
+	}
+	if v, err = likelihood.NewInverter(den, likelihood.DefaultPath()); err != nil {
 		t.Fatal(err)
 	}
 	r, err := v.RoundTrip(t.Context(), b.X, dim, b.Labels)

@@ -97,6 +97,12 @@ func newLevels(den sample.Denoiser, p Path) (levels, error) {
 		l.rates = append(l.rates, p.Rho*(to-from)/root)
 	}
 	l.sigmas[0], l.sigmas[n] = p.SigmaMin, p.SigmaMax
+	for i := range n {
+		if !(l.sigmas[i] < l.sigmas[i+1]) {
+			return levels{}, fmt.Errorf("rho %g makes %d steps between sigma %g and %g that float64 cannot tell apart: choose one nearer to 7",
+				p.Rho, p.Steps, p.SigmaMin, p.SigmaMax)
+		}
+	}
 	return l.rounded(den)
 }
 

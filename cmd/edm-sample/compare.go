@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"edm/internal/lab"
+	"edm/internal/picture"
+	"edm/sample"
+)
+
+const (
+	comparedSeeds = 8 // without --seeds
+	sheetImages   = 3 // of a field of the picture
+)
+
+// comparison is --compare: samplers side by side.
+type comparison struct {
+	lists   []string
+	options lab.CompareOptions
+	entries []lab.Entry
+}
+
+func (c *comparison) bind(f *pflag.FlagSet) {
+	c.options = lab.DefaultCompareOptions()
+	f.StringArrayVar(&c.lists, compareMode, nil, "compare `samplers` instead: a list like \"heun,dpmpp-2m,heun:alpha=0.5,disc=vp\"; may be repeated")
+	f.Var((*intList)(&c.options.Budgets), "budgets", "with --compare, network evaluations: `numbers`")
+	f.Var((*floatList)(&c.options.Tolerances), "tolerances", "with --compare, relative tolerances of adaptive solvers: `numbers`")
+	f.IntVar(&c.options.ReferenceSteps, "reference_steps", c.options.ReferenceSteps, "with --compare, `steps` of Heun's method to compare with")
+}
+
+func (c *comparison) validate(common design) error {
+	var err error
+	c.entries, err = parseEntries(c.lists, common)
+	if faults := c.options.Validate(); faults != nil {
+		err = errors.Join(err, fmt.Errorf("--budgets, --tolerances, --reference_steps: %w", faults))
+	}
+	return err
+}
+
+// compareSamplers runs the comparison and writes its pictures and tables.
+func (s *studio) compareSamplers(ctx context.Context) error {
+	out, err := newOutput("--outdir", s.outdir, false)
+	if err != nil {
+		return err
+	}
+	p, err := s.problem(s.seeds.values)
+	if err != nil {
+		return err
+	}
+	o := s.comparison.options
+	fmt.Fprintf(s.stdout, "network %s\n%d images, seeds %s, against %d steps of Heun's method\n",
+		s.network.path, len(p.Seeds), s.seeds.text, o.ReferenceSteps)
+	if s.guidance.asked {
+		fmt.Fprintln(s.stdout, s.guidance.String())
+	}
+	progress := func(t lab.Trial) { fmt.Fprintln(s.stderr, t) }
+	c, err := lab.Compare(ctx, p, s.comparison.entries, o, progress)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	if err := c.WriteMarkdown(s.stdout); err != nil {
+		return err
+	}
+	if err := s.writeComparison(out, c); err != nil {
+		return err
+	}
+	return s.truncations(ctx, out)
+}
+
+// interrupted replaces the error of a run that was stopped.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted: nothing more was written")
+	}
+	return err
+}
+
+// writeComparison writes the tables, the picture and the plot of errors.
+func (s *studio) writeComparison(out *output, c *lab.Comparison) error {
+	files := []struct {
+		name  string
+		write func(io.Writer) error
+	}{{"compare.csv", c.WriteCSV}, {"compare.md", c.WriteMarkdown}}
+	for _, f := range files {
+		if err := s.write(out, f.name, f.write); err != nil {
+			return err
+		}
+	}
+	sheet, err := c.Sheet(sheetImages, s.subject.Image)
+	if errors.Is(err, lab.ErrNothing) {
+		fmt.Fprintln(s.stdout, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	texts := append([]picture.Text{{Key: "seeds", Value: s.seeds.text}}, s.texts(sample.DefaultOptions())...)
+	err = s.write(out, "compare.png", func(w io.Writer) error {
+		return picture.Encode(w, picture.Paletted(sheet), withoutSampler(texts))
+	})
+	if err != nil {
+		return err
+	}
+	plot, err := c.ErrorPlot()
+	if errors.Is(err, lab.ErrNothing) {
+		fmt.Fprintln(s.stdout, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.stdout, "stochastic samplers have no solution to be compared with: the plot of errors leaves them out")
+	return s.writeFigure(out, "error", plot)
+}
+
+// withoutSampler leaves out what differs between the fields of a picture.
+func withoutSampler(texts []picture.Text) []picture.Text {
+	var left []picture.Text
+	for _, t := range texts {
+		if _, ok := settingByName(t.Key); !ok {
+			left = append(left, t)
+		}
+	}
+	return left
+}
+
+// truncations writes the plot of local errors, from the first few seeds.
+func (s *studio) truncations(ctx context.Context, out *output) error {
+	seeds := s.seeds.values
+	p, err := s.problem(seeds[:min(len(seeds), comparedSeeds)])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.stderr, "now the errors of single steps")
+	o := sample.DefaultOptions()
+	bySteps, err := lab.Truncations(ctx, p, o, []int{8, 16, 32}, []float64{o.Rho})
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	byRho, err := lab.Truncations(ctx, p, o, []int{18}, []float64{3, 5, 7, 10})
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	f, err := lab.TruncationPlot(bySteps, byRho)
+	if err != nil {
+		return err
+	}
+	return s.writeFigure(out, "truncation", f)
+}
+
+func (s *studio) writeFigure(out *output, name string, f *lab.Figure) error {
+	if err := s.write(out, name+".png", f.WritePNG); err != nil {
+		return err
+	}
+	return s.write(out, name+".svg", f.WriteSVG)
+}
+
+// write writes a file to the folder of images and says so.
+func (s *studio) write(out *output, name string, f func(io.Writer) error) error {
+	path := filepath.Join(out.dir, name)
+	if err := saveFile(path, f); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(s.stdout, "wrote", path)
+	return err
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"math"
+	"time"
+
+	"edm/internal/cli"
+	"edm/internal/picture"
+	"edm/sample"
+)
+
+// drawing is one call that draws images: of what, with what, and where to.
+type drawing struct {
+	*studio
+	artist   *cli.Artist
+	start    []float64 // image that all start from, or nil
+	out      *output
+	progress *cli.Progress
+	shown    []image.Image // the first images, for grid.png
+	least    int           // fewest and most evaluations of an image so far, of adaptive solvers
+	most     int
+}
+
+// prepare returns what to draw from, for images that start from or keep parts of
+// another; o is changed to fit.
+func (d *drawing) prepare(o *sample.Options) (cli.Subject, error) {
+	switch d.mode {
+	case editMode:
+		return d.edit.prepare(d, o)
+	case inpaintMode:
+		return d.inpaint.prepare(d)
+	}
+	return d.subject, nil
+}
+
+// source returns what an image's file says of the image behind it.
+func (d *drawing) source() []picture.Text {
+	switch d.mode {
+	case editMode:
+		return []picture.Text{{Key: "edit", Value: d.edit.name()}}
+	case inpaintMode:
+		return []picture.Text{{Key: "inpaint", Value: d.inpaint.name()}}
+	}
+	return nil
+}
+
+// drawImages draws one image a seed, saves them and says where they are.
+func (s *studio) drawImages(ctx context.Context) error {
+	d := &drawing{studio: s}
+	o, err := s.sampling()
+	if err != nil {
+		return err
+	}
+	subject, err := d.prepare(&o)
+	if err != nil {
+		return err
+	}
+	if d.artist, err = cli.NewArtistOf(subject, o); err != nil {
+		return cli.Usage(err)
+	}
+	if d.out, err = newOutput("--outdir", s.outdir, s.subdirs); err != nil {
+		return err
+	}
+	d.out.texts = append(s.texts(o), d.source()...)
+	if err := s.announce(o, d.artist.Sampler); err != nil {
+		return err
+	}
+	return d.all(ctx)
+}
+
+// all draws every image.
+func (d *drawing) all(ctx context.Context) error {
+	start := time.Now()
+	seeds := d.seeds.values
+	d.progress = cli.NewProgress(d.stderr, "img", 0, int64(len(seeds)))
+	defer d.progress.Close()
+	for at := 0; at < len(seeds); at += d.batch {
+		if err := d.some(ctx, at, min(at+d.batch, len(seeds))); err != nil {
+			if ctx.Err() != nil {
+				return fmt.Errorf("interrupted: %d of %d images are in %s", at, len(seeds), d.outdir)
+			}
+			return err
+		}
+	}
+	d.progress.Close()
+	if err := d.finishGrid(); err != nil {
+		return err
+	}
+	switch {
+	case d.artist.NFE() > 0: // announced
+	case d.guidance.asked:
+		fmt.Fprintf(d.stdout, "up to %d network evaluations an image\n", d.most)
+	default:
+		fmt.Fprintf(d.stdout, "%d to %d network evaluations an image\n", d.least, d.most)
+	}
+	fmt.Fprintf(d.stdout, "%d images in %s, drawn in %v\n", len(seeds), d.outdir, time.Since(start).Round(time.Millisecond))
+	return nil
+}
+
+// some draws and saves the images of seeds number at to end.
+func (d *drawing) some(ctx context.Context, at, end int) error {
+	seeds := d.seeds.values[at:end]
+	classes := classesOf(seeds, d.fixed, d.subject.Classes)
+	levels, before := d.artist.Sigmas(), d.evaluations()
+	images, result, err := d.artist.Fill(ctx, cli.Order{
+		Seeds: seeds, Classes: classes, Start: d.start,
+		Hook: func(step sample.Step) error {
+			d.progress.Set(int64(float64(at)+progressOf(step, levels)*float64(len(seeds))), "")
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	d.count(result, d.evaluations()-before)
+	for i, img := range images {
+		if err := d.out.save(img, seeds[i], d.className(classes, i)); err != nil {
+			return fmt.Errorf("save the image of seed %d: %w", seeds[i], err)
+		}
+	}
+	if room := maxGrid - len(d.shown); d.wantsGrid() && room > 0 {
+		d.shown = append(d.shown, images[:min(room, len(images))]...)
+	}
+	if !d.progress.Shown() {
+		fmt.Fprintf(d.stdout, "%d/%d images\n", end, len(d.seeds.values))
+	}
+	return nil
+}
+
+// progressOf returns the part of a run that a step completes: of the steps, or,
+// where a solver chooses them, of the way in ln sigma.
+func progressOf(step sample.Step, levels []float64) float64 {
+	if step.NumSteps > 0 {
+		return float64(step.Index+1) / float64(step.NumSteps)
+	}
+	high, low := levels[0], levels[len(levels)-2]
+	return math.Log(high/max(step.SigmaNext, low)) / math.Log(high/low)
+}
+
+// evaluations returns those so far of a guided denoiser's networks, 0 without
+// guidance.
+func (d *drawing) evaluations() int {
+	if c, ok := d.subject.Denoiser.(interface{ Evaluations() int }); ok {
+		return c.Evaluations()
+	}
+	return 0
+}
+
+// count keeps the evaluations of images that differ in them. guided is what the
+// networks of a guided denoiser made for the batch: those of its slowest image.
+func (d *drawing) count(r sample.Result, guided int) {
+	d.most = max(d.most, guided)
+	if guided > 0 {
+		return
+	}
+	for _, n := range r.ImageNFE {
+		if d.most == 0 || n < d.least {
+			d.least = n
+		}
+		d.most = max(d.most, n)
+	}
+}
+
+func (d *drawing) wantsGrid() bool { return d.autoGrid || d.grid > 0 }
+
+func (d *drawing) finishGrid() error {
+	if !d.wantsGrid() {
+		return nil
+	}
+	path, err := d.out.saveGrid(d.shown, d.grid, d.seeds.text)
+	if err != nil {
+		return fmt.Errorf("save the grid: %w", err)
+	}
+	note := ""
+	if len(d.shown) < len(d.seeds.values) {
+		note = fmt.Sprintf(" (the first %d images)", len(d.shown))
+	}
+	fmt.Fprintf(d.stdout, "grid %s%s\n", path, note)
+	return nil
+}

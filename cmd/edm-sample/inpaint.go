@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"edm/internal/cli"
+	"edm/sample"
+)
+
+// inpainting is --inpaint: a part of an image drawn anew.
+type inpainting struct {
+	path, mask string
+}
+
+func (p *inpainting) bind(f *pflag.FlagSet) {
+	f.StringVar(&p.path, inpaintMode, "", "keep this `image` but for what --mask says")
+	f.StringVar(&p.mask, "mask", "", "with --inpaint, an `image` that is white where to draw anew and black where to keep")
+}
+
+func (p *inpainting) validate() error {
+	var errs []error
+	if p.path == "" {
+		errs = append(errs, errors.New("--inpaint is empty, want an image file"))
+	}
+	if p.mask == "" {
+		errs = append(errs, errors.New("--inpaint needs --mask: an image that is white where to draw anew"))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *inpainting) name() string { return filepath.Base(p.path) }
+
+// prepare returns a subject that knows a part of its images.
+func (p *inpainting) prepare(d *drawing) (cli.Subject, error) {
+	known, err := readPixels(p.path, d.subject)
+	if err != nil {
+		return d.subject, fmt.Errorf("--inpaint: %w", err)
+	}
+	white, err := readPixels(p.mask, d.subject)
+	if err != nil {
+		return d.subject, fmt.Errorf("--mask: %w", err)
+	}
+	keep := make([]float64, len(white))
+	for j, v := range white {
+		keep[j] = min(max((1-v)/2, 0), 1)
+	}
+	s := d.subject
+	s.Denoiser, err = sample.Inpaint(s.Denoiser, known, keep)
+	return s, err
+}

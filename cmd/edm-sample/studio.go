@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"edm/internal/cli"
+	"edm/internal/lab"
+	"edm/model"
+	"edm/sample"
+)
+
+// studio is what every call with a network needs: what was asked for, the
+// network, and where to print.
+type studio struct {
+	*options
+	network        *network
+	subject        cli.Subject
+	fixed          int // class of all images, or -1
+	stdout, stderr io.Writer
+}
+
+// run does what the options ask for.
+func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
+	if o.mode == toyMode {
+		return o.toy.run(ctx, o.outdir, stdout)
+	}
+	device, err := model.OpenCPU(o.threads)
+	if err != nil {
+		return err
+	}
+	s, err := newStudio(o, device, stdout, stderr)
+	if err == nil {
+		err = s.run(ctx)
+	}
+	return errors.Join(err, device.Close())
+}
+
+func (s *studio) run(ctx context.Context) error {
+	switch s.mode {
+	case trajectoryMode:
+		return s.animate(ctx)
+	case compareMode:
+		return s.compareSamplers(ctx)
+	case likelihoodMode:
+		return s.measure(ctx)
+	case invertMode:
+		return s.invertImages(ctx)
+	}
+	return s.drawImages(ctx)
+}
+
+// newStudio loads what the options name.
+func newStudio(o *options, device *model.Device, stdout, stderr io.Writer) (*studio, error) {
+	s := &studio{options: o, stdout: stdout, stderr: stderr}
+	load := func(flag, path string) (*network, error) {
+		return loadNetwork(flag, path, o.runs, device, s.tell)
+	}
+	var err error
+	if s.network, err = load("--network", o.networkPath); err != nil {
+		return nil, err
+	}
+	batch := min(o.batch, len(o.seeds.values))
+	if s.subject, err = cli.NewSubject(s.network.model, s.network.weights, batch); err != nil {
+		return nil, err
+	}
+	if s.fixed, err = fixedClass(o.class, s.subject.Classes, s.network.classNames); err != nil {
+		return nil, cli.Usage(err)
+	}
+	s.subject, err = o.guidance.apply(s.subject, s.network, batch, load)
+	return s, err
+}
+
+// tell prints a line on the side.
+func (s *studio) tell(message string) { fmt.Fprintln(s.stderr, message) }
+
+// sampling returns the options of the sampler, a budget turned into steps.
+func (s *studio) sampling() (sample.Options, error) {
+	o := s.sampler
+	if s.nfe == 0 {
+		return o, nil
+	}
+	steps, err := lab.StepsFor(s.subject.Denoiser, o, s.nfe)
+	if err != nil {
+		return o, cli.Usagef("--nfe: %w", err)
+	}
+	o.NumSteps = steps
+	return o, nil
+}
+
+// announce prints what is about to be drawn, given how.
+func (s *studio) announce(o sample.Options, sampler *sample.Sampler) error {
+	fmt.Fprintf(s.stdout, "network %s\n%s", s.network.path, o.Solver)
+	if o.NumSteps > 0 {
+		n, err := lab.Evaluations(s.subject.Denoiser, o)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.stdout, ", %d steps, %d network evaluations an image", o.NumSteps, n)
+	} else {
+		fmt.Fprintf(s.stdout, ", steps by tolerance (rtol %g, atol %g)", o.RTol, o.ATol)
+	}
+	fmt.Fprintf(s.stdout, ", %s\n", character(o, sampler.Stochastic()))
+	if s.guidance.asked {
+		fmt.Fprintln(s.stdout, s.guidance.String())
+	}
+	for _, note := range sampler.Notes() {
+		fmt.Fprintln(s.stdout, note)
+	}
+	return nil
+}
+
+// character says whether a sampler adds fresh noise.
+func character(o sample.Options, stochastic bool) string {
+	text := "deterministic"
+	if stochastic {
+		text = "stochastic"
+	}
+	if info, err := sample.Describe(o.Solver); err == nil && info.Churn {
+		text += fmt.Sprintf(" (S_churn=%g)", o.SChurn)
+	}
+	return text
+}
+
+// className returns the class of image i as text: its number and, if known, its
+// name; "" for none.
+func (s *studio) className(classes []int, i int) string {
+	if classes == nil {
+		return ""
+	}
+	text := strconv.Itoa(classes[i])
+	if names := s.network.classNames; names != nil {
+		text += " " + names[classes[i]]
+	}
+	return text
+}
+
+// problem returns the images of seeds as the lab takes them.
+func (s *studio) problem(seeds []uint64) (lab.Problem, error) {
+	classes := classesOf(seeds, s.fixed, s.subject.Classes)
+	labels, err := s.subject.Labels(len(seeds), classes)
+	return lab.Problem{Denoiser: s.subject.Denoiser, Dim: s.subject.Dim(), Seeds: seeds, Labels: labels}, err
+}
