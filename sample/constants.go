@@ -18,8 +18,6 @@ const (
 	useSNR
 	useStepSize
 	useTolerance // RTol, ATol, MaxNFE
-
-	useAll = 1<<iota - 1
 )
 
 // constant is one option that only some solvers read.

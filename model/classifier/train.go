@@ -43,10 +43,10 @@ func (o TrainOptions) Validate() error {
 		errs = append(errs, fmt.Errorf("learning rate is %g, want a finite number above 0", o.LR))
 	}
 	if math.IsNaN(o.PMean) || math.IsInf(o.PMean, 0) {
-		errs = append(errs, fmt.Errorf("P_mean is %g, want a finite number", o.PMean))
+		errs = append(errs, fmt.Errorf("the P_mean is %g, want a finite number", o.PMean))
 	}
 	if !(o.PStd >= 0) || math.IsInf(o.PStd, 1) {
-		errs = append(errs, fmt.Errorf("P_std is %g, want a finite number of at least 0", o.PStd))
+		errs = append(errs, fmt.Errorf("the P_std is %g, want a finite number of at least 0", o.PStd))
 	}
 	return errors.Join(errs...)
 }
