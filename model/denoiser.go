@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"math/bits"
 )
 
 // Denoiser is a Model with weights, for sampling: it implements
@@ -60,11 +61,11 @@ func (d *Denoiser) denoise(ctx context.Context, dst, x, sigmas []float64, labels
 	if labels != nil && len(labels) != len(x)/dim*classes {
 		return fmt.Errorf("model: denoise: %d label values for %d images of %d classes", len(labels), len(x)/dim, classes)
 	}
-	for at := 0; at < len(x)/dim; at += d.batch {
+	for at, end := 0, 0; at < len(x)/dim; at = end {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		end := min(at+d.batch, len(x)/dim)
+		end = at + d.part(len(x)/dim-at)
 		levels := sigmas
 		if len(sigmas) > 1 {
 			levels = sigmas[at:end]
@@ -78,6 +79,17 @@ func (d *Denoiser) denoise(ctx context.Context, dst, x, sigmas []float64, labels
 		}
 	}
 	return nil
+}
+
+// part returns how many of n images to take at once: a whole batch, or a power of
+// two of what remains. Each number of images is a program with memory of its
+// own, and adaptive solvers ask for fewer images as some finish: with every
+// number there would be as many programs as images.
+func (d *Denoiser) part(n int) int {
+	if n >= d.batch {
+		return d.batch
+	}
+	return 1 << (bits.Len(uint(n)) - 1)
 }
 
 // some denoises up to one batch; sigmas is as in denoise.

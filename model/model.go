@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -25,6 +26,9 @@ type Model struct {
 
 // New returns the denoiser of a configuration on a device.
 func New(c Config, d *Device) (*Model, error) {
+	if d == nil {
+		return nil, errors.New("model: no device: open one with OpenCPU")
+	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

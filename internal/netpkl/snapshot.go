@@ -19,6 +19,13 @@ import (
 // SHA-256 of its pickle.
 const sourceKey = "source_sha256"
 
+// converterKey is the field that holds the version of the conversion. A snapshot
+// of another version is made anew: raise it when a conversion changes.
+const (
+	converterKey = "source_converter"
+	converter    = "1"
+)
+
 // licence is what everybody who uses a published network should know.
 const licence = "licence: the networks published with the EDM paper, and snapshots made of them, are CC BY-NC-SA 4.0: " +
 	"name the authors, no commercial use, share alike"
@@ -53,7 +60,7 @@ func Snapshot(path string, warn func(string)) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f.Metadata[sourceKey] = sum
+	f.Metadata[sourceKey], f.Metadata[converterKey] = sum, converter
 	written, err := save(f, places, sum)
 	if err != nil {
 		return "", fmt.Errorf("netpkl: convert %s: %w", path, err)
@@ -97,7 +104,7 @@ type status int
 const (
 	free    status = iota // nothing
 	current               // the snapshot that is wanted
-	damaged               // it, but its contents do not match its hash
+	damaged               // it, but of another version or with contents that do not match its hash
 	foreign               // something else, which stays
 )
 
@@ -109,10 +116,13 @@ func state(path, sum string) status {
 	if err != nil {
 		return foreign
 	}
-	source := r.Metadata[sourceKey]
+	source, version := r.Metadata[sourceKey], r.Metadata[converterKey]
 	r.Close()
-	if source != sum {
+	switch {
+	case source != sum:
 		return foreign
+	case version != converter:
+		return damaged
 	}
 	err = checkpoints.Verify(path, checkpoints.Snapshot)
 	switch {

@@ -181,3 +181,21 @@ func TestSnapshotOfHostilePickle(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot that another version of the conversion made is made again.
+func TestSnapshotOfAnotherVersion(t *testing.T) {
+	path, _ := pickleFile(t)
+	first, _ := convert(t, path)
+	want := contents(t, first)
+	f, err := checkpoints.Load(first, checkpoints.Snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Metadata[converterKey] = "0"
+	if err := checkpoints.SaveAs(first, checkpoints.Snapshot, f); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := convert(t, path); again != first || !bytes.Equal(contents(t, first), want) {
+		t.Errorf("%s was not made again", again)
+	}
+}
