@@ -96,4 +96,26 @@ bin/edm-sample --runs "$work/whole" --outdir "$work/images" --seeds 0-15
 GOMAXPROCS=1 bin/edm-sample --runs "$work/killed" --outdir "$work/again" --seeds 3,9 --batch 1
 cmp "$work/images/000003.png" "$work/again/000003.png" || fail "an image depends on its batch or on the threads"
 go run "$root/.ci/checkpng.go" "$work"/images/*.png "$work"/whole/*/samples-*.png
+
+echo "--- other parts of the design space, trained"
+tiny=(--preset demo --model-channels 16 --batch 16 --micro 16 --duration 0.00016 --validation 16 --preview 4 --augment 0.2 --label-dropout 0.1)
+bin/edm-train "${tiny[@]}" --arch ncsnpp --precond ve --outdir "$work/ve"
+bin/edm-train "${tiny[@]}" --duration 0.000032 --arch adm --model-channels 64 --precond iddpm --loss ddpm-cosine --outdir "$work/iddpm"
+bin/edm-sample --runs "$work/iddpm" --seeds 0-3 --disc iddpm --nfe 15 --guidance 2 --outdir "$work/guided"
+bin/edm-train --inspect --data demo
+
+echo "--- a published network's file"
+gunzip -c internal/netpkl/testdata/network-snapshot-ncsnpp-uncond.pkl.gz >"$work/net.pkl"
+bin/edm-sample --network "$work/net.pkl" --solver dpmpp-2m --nfe 9 --seeds 0-3 --outdir "$work/published"
+[ -s "$work/net.safetensors" ] || fail "no snapshot beside the pickle"
+head -c 100000 "$work/net.pkl" >"$work/cut.pkl"
+! bin/edm-sample --network "$work/cut.pkl" --outdir "$work/none" || fail "a truncated pickle was read"
+[ ! -e "$work/cut.safetensors" ] && [ ! -e "$work/none" ] || fail "a truncated pickle left something behind"
+
+echo "--- samplers compared, a trajectory, likelihood, inversion"
+bin/edm-sample --runs "$work/whole" --compare "euler,dpmpp-2m,ddpm" --budgets 4,8 --reference_steps 20 --seeds 0-1 --outdir "$work/compared"
+bin/edm-sample --runs "$work/whole" --trajectory "$work/way.png" --seeds 1 --steps 6
+bin/edm-sample --runs "$work/whole" --likelihood demo --count 2 --steps 4
+bin/edm-sample --runs "$work/whole" --invert demo --count 2 --steps 8
+go run "$root/.ci/checkpng.go" "$work"/guided/*.png "$work"/published/*.png "$work"/compared/*.png "$work/way.png"
 echo "trained, killed, interrupted, resumed and sampled from a clean clone"

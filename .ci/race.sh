@@ -7,4 +7,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 slow='^(TestConv|TestOps|TestBitsDoNotDependOnBatch|TestReferenceTrain|TestTrainingLearns|TestMicrobatchesAgree|TestDemo.*)$'
-CGO_ENABLED=1 go test -race -short -skip "$slow" ./internal/cpu ./internal/atomicfile ./data ./checkpoints ./train
+CGO_ENABLED=1 go test -race -short -skip "$slow" ./internal/cpu ./internal/atomicfile ./data/... ./checkpoints ./sample ./sample/guide ./train

@@ -95,7 +95,8 @@ func checkSet(c Config, images []float32, labels []int) error {
 	return nil
 }
 
-// trainer holds what a step works on.
+// trainer holds what a step works on. The optimiser's pass keeps an average of
+// the weights, ema; the last weights, not it, are the result.
 type trainer struct {
 	options                  TrainOptions
 	device                   *model.Device
