@@ -92,6 +92,7 @@ func TestPublishedLevels(t *testing.T) {
 		{"VE at u = 0", DefaultVE().Sigma(0), 0.02},
 		{"VE at the middle", DefaultVE().Sigma(0.5), math.Sqrt(2)},
 		{"DDPM, first step", linear.Sigma(0), math.Sqrt(1e-4 / (1 - 1e-4))},
+		{"DDPM, last step", linear.Sigma(0.9999), math.Sqrt(1/4.0358e-5 - 1)}, // its abar_T
 		{"iDDPM, first step", cosine.Sigma(0), 0.0064254},
 		{"iDDPM, last step", cosine.Sigma(0.9999), 20291.17},
 		{"NCSN, first scale", DefaultNCSN().Sigma(0), 0.01},

@@ -9,7 +9,7 @@ import (
 // (Alg. 1) on the general SDE: an Euler-Maruyama step and the improved Euler
 // step that starts from it share a draw, and their difference, weighed by the
 // larger of an absolute and a relative tolerance with the RMS over an image, is
-// the error. The improved step is kept. It differs in three ways:
+// the error. The improved step is kept. It differs in four ways:
 //
 //   - A refused step is tried again on the same Brownian motion (see brownianPath);
 //     the paper draws afresh, which favours noise with small errors.
@@ -17,6 +17,8 @@ import (
 //     a step is sqrt(beta) times a change of W(sigma^2), exact for constant beta.
 //   - The denoised image at a step's start is kept when it is refused: two
 //     evaluations a step and one a refusal.
+//   - The relative tolerance is of the state where the step starts, or of Euler's
+//     result if that is larger; the paper has the Euler result before for the first.
 //
 // Every image makes one attempt a round, which uses its row of the draw of the
 // round's number: images do not depend on each other. The last step, to 0, is

@@ -5,6 +5,18 @@ import (
 	"testing"
 )
 
+// TestAdaptiveSDEControl: the next step is the paper's theta E^-r of the last, with
+// theta and r 0.9, between a fifth and five times.
+func TestAdaptiveSDEControl(t *testing.T) {
+	for _, c := range []struct{ err, want float64 }{
+		{1, 0.9}, {0.5, 0.9 * math.Pow(2, 0.9)}, {3, 0.9 / math.Pow(3, 0.9)}, {1e-6, 5}, {0, 5}, {1e6, 0.2}, {math.NaN(), 0.2}, {math.Inf(1), 0.2},
+	} {
+		if got := (&improvedEuler{}).factor(&walk{err: c.err}); !(math.Abs(got-c.want) <= 1e-12) {
+			t.Errorf("error %g: factor %g, want %g", c.err, got, c.want)
+		}
+	}
+}
+
 // TestAdaptiveSDEMoments compares the moments of Gaussian data's images with the
 // SDE's exact ones, within five standard errors. In two dimensions the error of
 // an attempt depends on its noise more than anything: drawing afresh after a

@@ -1,8 +1,11 @@
 package sample
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestLatentsDependOnTheirOwnSeed(t *testing.T) {
@@ -48,6 +51,34 @@ func TestDrawsDiffer(t *testing.T) {
 	}
 	if want := 4 * 2 * dim; len(seen) != want {
 		t.Errorf("%d distinct numbers in 3 draws and the latents, want %d", len(seen), want)
+	}
+}
+
+// TestDrawsAhead: the noise of a step is drawn while the network works on it, so
+// that a step does not wait for it.
+func TestDrawsAhead(t *testing.T) {
+	drawn := make(chan uint64, 8)
+	den, step := anyRange(), 0
+	den.denoise = func(_ context.Context, dst, x []float64, sigma float64, _ []float32) error {
+		copy(dst, x)
+		if step++; step == 4 { // the last step has no noise
+			return nil
+		}
+		select {
+		case <-drawn:
+			return nil
+		case <-time.After(10 * time.Second):
+			return errors.New("no draw is under way")
+		}
+	}
+	s := mustNew(t, den, options("euler-ancestral", 4))
+	noise := func(dst []float64, draw uint64) error {
+		drawn <- draw
+		clear(dst)
+		return nil
+	}
+	if _, err := s.Sample(t.Context(), Batch{X: []float64{1}, Dim: 1, Noise: noise}); err != nil {
+		t.Error(err)
 	}
 }
 

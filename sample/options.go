@@ -27,7 +27,7 @@ type Options struct {
 	SigmaMin float64 // lowest noise level above 0, in the units of the data
 	SigmaMax float64 // noise level that sampling starts at, in the units of the data
 	Rho      float64 // exponent of the steps edm (EDM Eq. 5) and polyexponential
-	EpsilonS float64 // VP's last time; with Disc "vp", sigma(EpsilonS) is SigmaMin
+	EpsilonS float64 // VP's last time, of Disc and Schedule "vp": sigma(EpsilonS) is SigmaMin
 
 	Alpha float64 // place of the second evaluation of heun: 1 Heun, 2/3 Ralston, 1/2 midpoint (EDM App. D.3)
 
@@ -85,13 +85,16 @@ func OptionsFor(name string) (Options, error) {
 }
 
 // SetDisc selects the placement of the steps and gives the noise range and the
-// exponent its published values.
+// exponent their published values; that of "vp" ends at EpsilonS.
 func (o *Options) SetDisc(name string) error {
 	d, ok := discretizationByName(name)
 	if !ok {
 		return fmt.Errorf("sample: unknown steps %q, want one of %s", name, strings.Join(Discretizations(), ", "))
 	}
 	o.Disc, o.SigmaMin, o.SigmaMax, o.Rho = name, d.sigmaMin, d.sigmaMax, d.rho
+	if name == "vp" && o.EpsilonS > 0 && o.EpsilonS < 1 {
+		o.SigmaMin = vpRate{vpBetaD, vpBetaMin}.sigma(o.EpsilonS)
+	}
 	return nil
 }
 
@@ -170,5 +173,8 @@ func (o *Options) checkSteps(f *faults, s solver) {
 	f.check(!(o.SigmaMin >= o.SigmaMax), "sigma_min is %g, want less than sigma_max (%g)", o.SigmaMin, o.SigmaMax)
 	f.check(o.Rho > 0 && finite(o.Rho), "rho is %g, want a finite number above 0", o.Rho)
 	f.check(!knownDisc || disc.usesRho || o.Rho == disc.rho, "rho is %g, which steps %s have no use for", o.Rho, o.Disc)
+	if inert := DefaultOptions().EpsilonS; o.Disc != "vp" && o.Schedule != "vp" && o.EpsilonS > 0 && o.EpsilonS < 1 {
+		f.check(o.EpsilonS == inert, "epsilon_s is %g, which has no effect without the disc or the schedule vp", o.EpsilonS)
+	}
 	f.check(o.EpsilonS > 0 && o.EpsilonS < 1, "epsilon_s is %g, want a number between 0 and 1", o.EpsilonS)
 }

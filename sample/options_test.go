@@ -26,6 +26,22 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
+// TestVPEndsAtEpsilon: another last time keeps VP's published rate of noise.
+func TestVPEndsAtEpsilon(t *testing.T) {
+	for _, epsilon := range []float64{1e-4, 1e-3, 1e-2} {
+		o := DefaultOptions()
+		o.EpsilonS, o.Schedule, o.Scaling = epsilon, "vp", "vp"
+		if err := o.SetDisc("vp"); err != nil {
+			t.Fatal(err)
+		}
+		s := mustNew(t, anyRange(), o)
+		rate := vpRateFor(o.SigmaMin, o.SigmaMax, epsilon)
+		if last := s.run.times[o.NumSteps-1]; math.Abs(last/epsilon-1) > 1e-9 || math.Abs(rate.betaD-vpBetaD) > 1e-9 || math.Abs(rate.betaMin-vpBetaMin) > 1e-9 {
+			t.Errorf("epsilon_s %g: the last time is %g, the rate %+v", epsilon, last, rate)
+		}
+	}
+}
+
 func TestValidateFaults(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	cases := []struct {
@@ -54,6 +70,7 @@ func TestValidateFaults(t *testing.T) {
 		{"order is 9, want 1 to 8", func(o *Options) { o.Solver, o.Order = "lms", 9 }},
 		{"schedule vp and scaling vp have no effect", func(o *Options) { o.Solver, o.Schedule, o.Scaling = "dpmpp-2m", "vp", "vp" }},
 		{"epsilon_s is 1", func(o *Options) { o.EpsilonS = 1 }},
+		{"epsilon_s is 0.01, which has no effect without the disc or the schedule vp", func(o *Options) { o.EpsilonS = 0.01 }},
 		{"rho is 0", func(o *Options) { o.Rho = 0 }},
 		{"rho is NaN", func(o *Options) { o.Rho = nan }},
 		{"S_churn is -1", func(o *Options) { o.SChurn = -1 }},

@@ -28,12 +28,31 @@ type sdeSlope struct {
 	noise float64
 }
 
-// sdeStart returns the SDE at the start of step i, the ODE for the last step.
-func (r *run) sdeStart(i int) (sdeSlope, error) {
-	if i == r.numSteps()-1 {
-		return sdeSlope{slope: r.process.slope(r.times[i])}, nil
+// sdeSteps integrates the SDE. step takes r.x over step i, for the SDE and the
+// denoised image at its start; the last step, to 0, is Euler's on the ODE.
+func (r *run) sdeSteps(step func(r *run, denoised []float64, i int, at sdeSlope) error) error {
+	denoised, last := r.buffer(0), r.numSteps()-1
+	for i, t := range r.times[:last] {
+		at, err := r.sde(i, t)
+		if err != nil {
+			return err
+		}
+		if err := r.denoise(denoised, r.x, i, at.slope); err != nil {
+			return err
+		}
+		if err := step(r, denoised, i, at); err != nil {
+			return err
+		}
+		if err := r.stepDone(i, at.sigma, denoised); err != nil {
+			return err
+		}
 	}
-	return r.sde(i, r.times[i])
+	at := r.process.slope(r.times[last])
+	if err := r.denoise(denoised, r.x, last, at); err != nil {
+		return err
+	}
+	eulerStep(r.x, r.x, denoised, at, -r.times[last])
+	return r.stepDone(last, at.sigma, denoised)
 }
 
 // sde returns the SDE at a time of step i.

@@ -18,24 +18,10 @@ func sdeEulerSolver() solver {
 	}
 }
 
-func integrateSDEEuler(r *run) error {
-	denoised := r.buffer(0)
-	for i, tNext := range r.times[1:] {
-		at, err := r.sdeStart(i)
-		if err != nil {
-			return err
-		}
-		if err := r.denoise(denoised, r.x, i, at.slope); err != nil {
-			return err
-		}
-		h := tNext - r.times[i]
-		eulerStep(r.x, r.x, denoised, at.slope, h)
-		if err := r.addDraw(r.buffer(1), at.noise*math.Sqrt(-h), i, uint64(i)); err != nil {
-			return err
-		}
-		if err := r.stepDone(i, at.sigma, denoised); err != nil {
-			return err
-		}
-	}
-	return nil
+func integrateSDEEuler(r *run) error { return r.sdeSteps((*run).sdeEulerStep) }
+
+func (r *run) sdeEulerStep(denoised []float64, i int, at sdeSlope) error {
+	h := r.times[i+1] - r.times[i]
+	eulerStep(r.x, r.x, denoised, at.slope, h)
+	return r.addDraw(r.buffer(1), at.noise*math.Sqrt(-h), i, uint64(i))
 }

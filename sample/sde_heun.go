@@ -21,29 +21,8 @@ func sdeHeunSolver() solver {
 	}
 }
 
-func integrateSDEHeun(r *run) error {
-	denoised := r.buffer(0)
-	for i, tNext := range r.times[1:] {
-		at, err := r.sdeStart(i)
-		if err != nil {
-			return err
-		}
-		if err := r.denoise(denoised, r.x, i, at.slope); err != nil {
-			return err
-		}
-		if tNext == 0 {
-			eulerStep(r.x, r.x, denoised, at.slope, -r.times[i])
-		} else if err := r.sdeHeunStep(denoised, i, at); err != nil {
-			return err
-		}
-		if err := r.stepDone(i, at.sigma, denoised); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func integrateSDEHeun(r *run) error { return r.sdeSteps((*run).sdeHeunStep) }
 
-// sdeHeunStep takes step i, whose start is at.
 func (r *run) sdeHeunStep(denoised []float64, i int, at sdeSlope) error {
 	xNext, denoisedNext, normals := r.buffer(1), r.buffer(2), r.buffer(3)
 	h := r.times[i+1] - r.times[i]

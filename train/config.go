@@ -132,5 +132,5 @@ func (c Config) Validate() error {
 		err = m.Validate()
 	}
 	_, lossErr := c.Objective()
-	return errors.Join(append(errs, err, lossErr, c.checkPipe())...)
+	return errors.Join(append(errs, err, lossErr, c.checkScales(), c.checkPipe())...)
 }

@@ -59,6 +59,7 @@ func (c *Config) Complete() {
 	if c.Loss == "" {
 		c.Loss = OwnLoss(c.Precond)
 	}
+	c.coverScales()
 	if p, err := c.preconditioning(); err == nil {
 		c.PrecondParams = p.Params()
 		if c.Precond == precond.EDMName {
@@ -75,6 +76,47 @@ func (c *Config) Complete() {
 			move(&c.SigmaData, c.LossParams, "sigma_data")
 		}
 	}
+}
+
+// coverScales lets the range of a VE network be that of the scales it is trained
+// on, where it is not given.
+func (c *Config) coverScales() {
+	if c.Precond != precond.VEName || c.Loss != loss.NCSNName {
+		return
+	}
+	o, err := c.Objective()
+	if err != nil {
+		return // reported by Validate
+	}
+	scales, params := o.Params(), maps.Clone(c.PrecondParams)
+	if params == nil {
+		params = map[string]float64{}
+	}
+	for _, name := range []string{"sigma_min", "sigma_max"} {
+		if _, given := params[name]; !given {
+			params[name] = scales[name]
+		}
+	}
+	c.PrecondParams = params
+}
+
+// checkScales reports scales that the network does not support: training would
+// take the nearest level that it does in their place.
+func (c Config) checkScales() error {
+	p, err := c.preconditioning()
+	if err != nil || c.Loss != loss.NCSNName {
+		return nil // reported by itself
+	}
+	o, err := c.Objective()
+	if err != nil {
+		return nil
+	}
+	low, high := p.SigmaRange()
+	from, to := o.Params()["sigma_min"], o.Params()["sigma_max"]
+	if from < low || to > high {
+		return fmt.Errorf("train: loss ncsn has scales from %g to %g and precond %s supports %g to %g: change the range of either", from, to, c.Precond, low, high)
+	}
+	return nil
 }
 
 // move takes a constant out of params.

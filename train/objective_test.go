@@ -133,6 +133,35 @@ func TestAugmentationByImageNumber(t *testing.T) {
 	}
 }
 
+// Labels are dropped with the probability asked for, by image number alone.
+func TestLabelDropout(t *testing.T) {
+	const n = 4000
+	for _, p := range []float64{0, 0.2} {
+		c := quick(t)
+		c.LabelDropout, c.Augment, c.Micro = p, 0, 8
+		d, err := newDraws(c, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		labels := make([]int, 8)
+		dropped := 0
+		for start := int64(0); start < n; start += 8 {
+			m, err := d.fill(&data.Batch{N: 8, Start: start, Images: make([]float32, 8*64), Labels: labels}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 8 {
+				if row := m.Labels[i*c.Classes : (i+1)*c.Classes]; row[0] == 0 {
+					dropped++
+				}
+			}
+		}
+		if want := p * n; math.Abs(float64(dropped)-want) > 5*math.Sqrt(want*(1-p)) {
+			t.Errorf("%d of %d labels were dropped, want about %g", dropped, n, want)
+		}
+	}
+}
+
 // A configuration of the first version, which knew edm alone, means what it
 // meant, and a state that holds one resumes.
 func TestConfigurationsOfTheFirstVersion(t *testing.T) {
@@ -232,6 +261,38 @@ func TestSetDistance(t *testing.T) {
 	}
 }
 
+// A VE network trained on NCSN's scales supports them all; scales that a given
+// range does not cover are refused.
+func TestScalesAreSupported(t *testing.T) {
+	c := quick(t)
+	c.Precond, c.Loss, c.PrecondParams, c.LossParams = "ve", "ncsn", nil, nil
+	c.SetDistance(130)
+	c.Complete()
+	l, err := newLevels(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range []float64{0, 0.3, 0.9999} {
+		if drawn := l.loss.Sigma(u); l.supported(drawn) != drawn {
+			t.Errorf("scale %g is trained at %g", drawn, l.supported(drawn))
+		}
+	}
+	if low, high := l.precond.SigmaRange(); low != 0.01 || high != 130 {
+		t.Errorf("the network supports %g to %g, want 0.01 to 130", low, high)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, given := range []map[string]float64{{"sigma_max": 100}, {"sigma_min": 0.02}} {
+		narrow := c
+		narrow.PrecondParams = given
+		narrow.Complete()
+		if err := narrow.Validate(); err == nil || !strings.Contains(err.Error(), "loss ncsn has scales from 0.01 to 130") {
+			t.Errorf("range %v: %v", given, err)
+		}
+	}
+}
+
 // Constants in a file go over those below it, and leave the caller's alone.
 func TestConstantsInYAML(t *testing.T) {
 	c := quick(t)
@@ -287,6 +348,54 @@ func TestTransferFromIDDPM(t *testing.T) {
 		c.Augment = p
 		if _, err := Run(context.Background(), c, o); err != nil || len(warned) != 0 {
 			t.Errorf("augment %v: %v, warnings %q", p, err, warned)
+		}
+	}
+}
+
+// The noise levels of a run are the formula's. A snapshot's that are those but
+// for rounding to float32 are taken for them; others are warned of, as are other
+// constants.
+func TestTransferOtherLevels(t *testing.T) {
+	c := quick(t)
+	c.Precond, c.Loss = "iddpm", ""
+	c.Complete()
+	mc, err := c.Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, t.TempDir())
+	formula := precond.DefaultIDDPM()
+	fewer, err := precond.NewIDDPM(0.001, 0.008, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := func(factor float64) precond.IDDPM {
+		u := formula.Table()
+		for j, v := range u {
+			u[j] = float64(float32(v * factor))
+		}
+		p, err := formula.WithTable(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, k := range []struct {
+		p    precond.Preconditioning
+		want string
+	}{
+		{formula, ""}, {table(1), ""}, {table(1.0005), ""}, {table(1.01), "noise levels of its own"}, {fewer, "M:500"}, {precond.DefaultEDM(), "precond edm"},
+	} {
+		var warned []string
+		o.Hooks.Warn = func(m string) { warned = append(warned, m) }
+		m, err := model.New(mc, o.Device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := run{options: o, model: m}
+		r.compareTransfer(model.Config{Network: mc.Network, Precond: k.p})
+		if text := strings.Join(warned, "\n"); (k.want == "") != (text == "") || !strings.Contains(text, k.want) {
+			t.Errorf("%s: warnings %q, want %q", k.p.Name(), text, k.want)
 		}
 	}
 }

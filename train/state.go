@@ -17,6 +17,7 @@ import (
 	"edm/data"
 	"edm/internal/safetensors"
 	"edm/model"
+	"edm/model/precond"
 )
 
 // The metadata of states and snapshots that this package writes.
@@ -187,7 +188,10 @@ func (r *run) compare(old Config, meta map[string]string) error {
 	return nil
 }
 
-// transfer copies the weights of a snapshot into a new run.
+// transfer copies the weights of a snapshot into a new run. The noise levels of
+// an iDDPM run are the formula's, which the configuration repeats: a snapshot's
+// own, rounded to float32 as published, differ from them by less than training
+// notices, and others are warned of.
 func (r *run) transfer(path string) error {
 	f, err := checkpoints.Load(path, checkpoints.Snapshot)
 	if err != nil {
@@ -215,6 +219,11 @@ func (r *run) transfer(path string) error {
 // the weights then mean something else at first.
 func (r *run) compareTransfer(from model.Config) {
 	then, now := from.Precond, r.model.Config().Precond
+	if then, ok := then.(precond.IDDPM); ok {
+		if now, ok := now.(precond.IDDPM); ok && !then.Near(now, 1e-3) {
+			r.warn("transfer: the snapshot was trained on noise levels of its own, this run has those of the formula with its C_1, C_2 and M")
+		}
+	}
 	if then.Name() != now.Name() || !maps.Equal(then.Params(), now.Params()) {
 		r.warn(fmt.Sprintf("transfer: the snapshot was trained with precond %s %v, this run has %s %v",
 			then.Name(), then.Params(), now.Name(), now.Params()))

@@ -17,6 +17,7 @@ import (
 const (
 	comparedSeeds = 8 // without --seeds
 	sheetImages   = 3 // of a field of the picture
+	singleSteps   = 4 // images that the errors of single steps are a mean over
 )
 
 // comparison is --compare: samplers side by side.
@@ -59,8 +60,9 @@ func (s *studio) compareSamplers(ctx context.Context) error {
 	if s.guidance.asked {
 		fmt.Fprintln(s.stdout, s.guidance.String())
 	}
-	progress := func(t lab.Trial) { fmt.Fprintln(s.stderr, t) }
-	c, err := lab.Compare(ctx, p, s.comparison.entries, o, progress)
+	w := &watch{stderr: s.stderr}
+	defer w.close()
+	c, err := lab.Compare(ctx, p, s.comparison.entries, o, func(t lab.Trial) { w.say(t.String()) }, w.work)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -70,7 +72,7 @@ func (s *studio) compareSamplers(ctx context.Context) error {
 	if err := s.writeComparison(out, c); err != nil {
 		return err
 	}
-	return s.truncations(ctx, out)
+	return s.truncations(ctx, out, w)
 }
 
 // interrupted replaces the error of a run that was stopped.
@@ -131,23 +133,22 @@ func withoutSampler(texts []picture.Text) []picture.Text {
 }
 
 // truncations writes the plot of local errors, from the first few seeds.
-func (s *studio) truncations(ctx context.Context, out *output) error {
+func (s *studio) truncations(ctx context.Context, out *output, w *watch) error {
 	seeds := s.seeds.values
-	p, err := s.problem(seeds[:min(len(seeds), comparedSeeds)])
+	p, err := s.problem(seeds[:min(len(seeds), singleSteps)])
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(s.stderr, "now the errors of single steps")
 	o := sample.DefaultOptions()
-	bySteps, err := lab.Truncations(ctx, p, o, []int{8, 16, 32}, []float64{o.Rho})
+	bySteps := []lab.Grid{{Steps: 8, Rho: o.Rho}, {Steps: 16, Rho: o.Rho}, {Steps: 32, Rho: o.Rho}}
+	byRho := []lab.Grid{{Steps: 18, Rho: 3}, {Steps: 18, Rho: 5}, {Steps: 18, Rho: 7}, {Steps: 18, Rho: 10}}
+	all, err := lab.Truncations(ctx, p, o, append(bySteps, byRho...), w.work)
+	w.close()
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	byRho, err := lab.Truncations(ctx, p, o, []int{18}, []float64{3, 5, 7, 10})
-	if err != nil {
-		return interrupted(ctx, err)
-	}
-	f, err := lab.TruncationPlot(bySteps, byRho)
+	first := 2 * len(bySteps) // both solvers' errors
+	f, err := lab.TruncationPlot(all[:first], all[first:])
 	if err != nil {
 		return err
 	}

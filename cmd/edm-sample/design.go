@@ -138,6 +138,11 @@ func (d design) options() (sample.Options, error) {
 		name = sample.DefaultOptions().Solver
 	}
 	o, err := sample.OptionsFor(name)
+	for _, s := range settings() { // where VP ends decides its range
+		if text, ok := d[s.name]; ok && s.name == "epsilon_s" {
+			err = errors.Join(err, s.set(&o, text))
+		}
+	}
 	if disc, ok := d[discName]; ok {
 		err = errors.Join(err, o.SetDisc(disc))
 	}

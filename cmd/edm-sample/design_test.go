@@ -145,3 +145,19 @@ func TestSamplerTexts(t *testing.T) {
 		}
 	}
 }
+
+// Where VP ends decides its range: the published rate of noise stays.
+func TestDesignOfVP(t *testing.T) {
+	for epsilon, want := range map[string]float64{"0.001": 0.010486, "0.01": 0.0446877} {
+		o, err := design{discName: "vp", "schedule": "vp", "epsilon_s": epsilon}.options()
+		if err != nil || o.Validate() != nil {
+			t.Fatal(err, o.Validate())
+		}
+		if math.Abs(o.SigmaMin/want-1) > 1e-4 {
+			t.Errorf("epsilon_s %s: sigma_min %g, want %g", epsilon, o.SigmaMin, want)
+		}
+	}
+	if o, err := (design{discName: "vp", "epsilon_s": "0.01", "sigma_min": "0.02"}).options(); err != nil || o.SigmaMin != 0.02 {
+		t.Errorf("sigma_min %g, want the one asked for (%v)", o.SigmaMin, err)
+	}
+}

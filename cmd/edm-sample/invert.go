@@ -44,7 +44,8 @@ func (s *studio) invertImages(ctx context.Context) (err error) {
 	}
 	rms := math.Sqrt(sum / float64(im.Len()))
 	fmt.Fprintf(s.stdout, "round trip: RMS error %.3g, largest %.3g (8-bit levels are %.3g apart)\n", rms, most, 1/127.5)
-	return s.saveLatents(im, latents)
+	_, sigmaMax := v.Ends()
+	return s.saveLatents(im, latents, sigmaMax)
 }
 
 func (s *studio) roundTrip(ctx context.Context, v *likelihood.Inverter, im *images, at, end int) (likelihood.RoundTrip, error) {
@@ -63,13 +64,14 @@ func (s *studio) roundTrip(ctx context.Context, v *likelihood.Inverter, im *imag
 	return v.RoundTrip(ctx, x, s.subject.Dim(), labels)
 }
 
-// saveLatents writes the latents, if a file was named.
-func (s *studio) saveLatents(im *images, latents []float32) error {
+// saveLatents writes the latents, if a file was named, with the noise level that
+// makes states of them.
+func (s *studio) saveLatents(im *images, latents []float32, sigmaMax float64) error {
 	if s.density.latents == "" {
 		return nil
 	}
 	f := &safetensors.File{
-		Metadata: map[string]string{"network_sha256": s.network.metadata[hashKey], "sigma_max": decimal(s.density.options.Path.SigmaMax)},
+		Metadata: map[string]string{"network_sha256": s.network.metadata[hashKey], "sigma_max": decimal(sigmaMax)},
 		Tensors: map[string]safetensors.Tensor{
 			"latents": safetensors.ViewFloat32s(latents, im.Len(), s.subject.Channels, s.subject.Height, s.subject.Width),
 		},

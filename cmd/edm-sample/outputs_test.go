@@ -9,15 +9,18 @@ import (
 	"image/gif"
 	"image/png"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"edm/internal/cli"
 	"edm/internal/picture"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
+	"edm/sample"
 )
 
 // A comparison writes its table, picture and plots; what a budget is too small
@@ -33,6 +36,13 @@ func TestCompare(t *testing.T) {
 	for _, want := range []string{"| heun:alpha=0.5 ", "needs at least", "rtol 0.5", "stochastic samplers have no solution"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("output lacks %q:\n%s", want, stdout)
+		}
+	}
+	for want, times := range map[string]int{ // one reference for EDM's range, one for VP's
+		"reference of 20 steps from sigma 80 to 0.002\n": 1, "its accuracy, from 10 steps\n": 2, "errors of single steps\n": 1,
+	} {
+		if n := strings.Count(stderr, want); n != times {
+			t.Errorf("the side has %q %d times, want %d:\n%s", want, n, times, stderr)
 		}
 	}
 	file, err := os.Open(filepath.Join(out, "compare.csv"))
@@ -116,6 +126,25 @@ func TestTrajectory(t *testing.T) {
 	}
 }
 
+// What is shown of a scaled state is the noisy image itself.
+func TestFilmUnscales(t *testing.T) {
+	states := [][]float64{{1, -0.5, 0.25, 0}, {0.5, -0.25, 0.125, 0}}
+	var shown [2][]float64
+	for k, x := range states {
+		f := film{subject: cli.Subject{Channels: 1, Height: 2, Width: 2}}
+		if err := f.begin(0, 80); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.step(sample.Step{X: x, Denoised: x, SigmaNext: 2, Scale: 1 / float64(k+1)}); err != nil {
+			t.Fatal(err)
+		}
+		shown[k] = f.noisy
+	}
+	if !slices.Equal(shown[0], shown[1]) || math.Abs(shown[0][0]-1/math.Sqrt(5)) > 1e-12 {
+		t.Errorf("shown %v without and %v with a scale", shown[0], shown[1])
+	}
+}
+
 func TestToy(t *testing.T) {
 	dir := t.TempDir()
 	for _, kind := range []string{"1d", "2d"} {
@@ -163,53 +192,6 @@ func TestPickle(t *testing.T) {
 	}
 	if code, stdout, stderr := execute("--network", path); code != 1 || stdout != "" || !strings.Contains(stderr, "--network: netpkl: ") {
 		t.Errorf("a truncated pickle: exit status %d, prints %q and %q", code, stdout, stderr)
-	}
-}
-
-func TestLikelihood(t *testing.T) {
-	_, trained := trained(t, true)
-	code, stdout, stderr := execute("--network", trained.Snapshot, "--likelihood", writeIDX(t, 20, 8, 3), "--count=5", "--batch=2", "--steps=2", "--probes=2")
-	if code != 0 {
-		t.Fatalf("exit status %d: %s", code, stderr)
-	}
-	for _, want := range []string{"5 images of", "rk4, 2 steps", "bits/dim, standard error", "log2(127.5) = 6.9944 bits/dim"} {
-		if !strings.Contains(stdout, want) {
-			t.Errorf("output lacks %q:\n%s", want, stdout)
-		}
-	}
-	code, _, stderr = execute("--network", trained.Snapshot, "--likelihood", writeIDX(t, 4, 9, 3))
-	if code == 0 || !strings.Contains(stderr, "--likelihood") {
-		t.Errorf("images of another size: exit status %d, prints %q", code, stderr)
-	}
-	code, _, stderr = execute("--network", trained.Snapshot, "--likelihood", writeIDX(t, 9, 8, 4))
-	if code != 2 || !strings.Contains(stderr, "has 4 classes, the network 3") {
-		t.Errorf("more classes: exit status %d, prints %q", code, stderr)
-	}
-	code, _, stderr = execute("--network", trained.Snapshot, "--likelihood", filepath.Join(t.TempDir(), "none"))
-	if code != 1 || !strings.Contains(stderr, "--likelihood: data: open") {
-		t.Errorf("no dataset: exit status %d, prints %q", code, stderr)
-	}
-}
-
-func TestInvert(t *testing.T) {
-	_, trained := trained(t, false)
-	path := filepath.Join(t.TempDir(), "latents.safetensors")
-	code, stdout, stderr := execute("--network", trained.Snapshot, "--invert", writeIDX(t, 9, 8, 3), "--count=3", "--batch=2", "--solver=heun", "--save_latents", path)
-	if code != 0 || !strings.Contains(stdout, "round trip: RMS error ") {
-		t.Fatalf("exit status %d, prints %q and %q", code, stdout, stderr)
-	}
-	f, err := safetensors.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	latents, err := f.Tensors["latents"].Float32s()
-	if err != nil || len(latents) != 3*64 || f.Metadata["sigma_max"] != "80" {
-		t.Errorf("%d latents, metadata %v (%v)", len(latents), f.Metadata, err)
-	}
-	for _, z := range latents { // the data's own scale over 80 at most, beside the noise
-		if !(z > -6 && z < 6) {
-			t.Fatalf("a latent is %v", z)
-		}
 	}
 }
 

@@ -100,12 +100,13 @@ func (c *Comparison) Reference(t Trial) (Reference, bool) {
 // Compare draws the problem's images with each entry at each budget, from the
 // same latents. A budget below a solver's least and a run that fails are noted
 // in their Trial; the end of ctx, faulty options and a failing reference are
-// errors. report, which may be nil, is told each trial as it ends.
-func Compare(ctx context.Context, p Problem, entries []Entry, o CompareOptions, report func(Trial)) (*Comparison, error) {
+// errors. report, which may be nil, is told each trial as it ends, and work, which
+// may be nil, how far the references have come.
+func Compare(ctx context.Context, p Problem, entries []Entry, o CompareOptions, report func(Trial), work Work) (*Comparison, error) {
 	if err := errors.Join(p.Validate(), o.Validate()); err != nil {
 		return nil, fmt.Errorf("lab: compare: %w", err)
 	}
-	c := &comparing{Comparison: &Comparison{Dim: p.Dim}, problem: p, options: o}
+	c := &comparing{Comparison: &Comparison{Dim: p.Dim}, problem: p, options: o, work: work}
 	for _, e := range entries {
 		trials, err := plan(p.Denoiser, e, o)
 		if err != nil {
@@ -171,6 +172,7 @@ type comparing struct {
 	*Comparison
 	problem Problem
 	options CompareOptions
+	work    Work
 	spans   []span // of the references
 }
 
@@ -188,7 +190,7 @@ func (c *comparing) try(ctx context.Context, t *planned) error {
 	if t.reference, err = c.against(ctx, levels); err != nil {
 		return err
 	}
-	out, err := c.problem.run(ctx, t.options)
+	out, err := c.problem.run(ctx, t.options, nil)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -211,7 +213,7 @@ func (c *comparing) against(ctx context.Context, levels span) (int, error) {
 	if i := slices.Index(c.spans, levels); i >= 0 {
 		return i, nil
 	}
-	r, err := c.problem.solve(ctx, levels, c.options.ReferenceSteps)
+	r, err := c.problem.solve(ctx, levels, c.options.ReferenceSteps, c.work)
 	if err != nil {
 		return 0, err
 	}

@@ -42,7 +42,7 @@ func entry(t *testing.T, solver string, set ...func(*sample.Options)) Entry {
 
 func compare(t *testing.T, o CompareOptions, entries ...Entry) *Comparison {
 	t.Helper()
-	c, err := Compare(context.Background(), problem(t), entries, o, nil)
+	c, err := Compare(context.Background(), problem(t), entries, o, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +71,40 @@ func TestCompareOrders(t *testing.T) {
 	}
 	if r.Steps != 1000 || r.NFE != 1999 {
 		t.Errorf("reference of %d steps and %d evaluations", r.Steps, r.NFE)
+	}
+}
+
+// What the reference says of its own accuracy is its distance to a solution that
+// is far more exact.
+func TestReferenceAccuracy(t *testing.T) {
+	p, ctx := problem(t), context.Background()
+	levels := span{80, 0.002}
+	r, err := p.solve(ctx, levels, 64, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact, err := p.solve(ctx, levels, 4096, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := rms(r.Images, exact.Images); math.Abs(r.Accuracy/got-1) > 0.3 {
+		t.Errorf("accuracy %.3g, it is %.3g", r.Accuracy, got)
+	}
+}
+
+// Both tolerances of an adaptive solver move together, to the relative one asked
+// for.
+func TestTolerancesKeepTheirRatio(t *testing.T) {
+	e := entry(t, "adaptive-sde")
+	trials, err := plan(mixture(t), e, CompareOptions{Tolerances: []float64{0.1, 0.001}})
+	if err != nil || len(trials) != 2 {
+		t.Fatal(trials, err)
+	}
+	for i, want := range []float64{0.1, 0.001} {
+		o := trials[i].options
+		if o.RTol != want || math.Abs(o.ATol/o.RTol/(e.Options.ATol/e.Options.RTol)-1) > 1e-12 {
+			t.Errorf("rtol %g and atol %g for tolerance %g", o.RTol, o.ATol, want)
+		}
 	}
 }
 
@@ -111,7 +145,7 @@ func TestCompareCounts(t *testing.T) {
 	p := problem(t)
 	p.Denoiser = d
 	o := CompareOptions{Budgets: []int{5, 40}, Tolerances: []float64{1}, ReferenceSteps: 10}
-	c, err := Compare(context.Background(), p, []Entry{entry(t, "heun")}, o, nil)
+	c, err := Compare(context.Background(), p, []Entry{entry(t, "heun")}, o, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,13 +200,13 @@ func TestCompareFaults(t *testing.T) {
 	} {
 		p, o := problem(t), good
 		f(&p, &o)
-		if _, err := Compare(context.Background(), p, nil, o, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Compare(context.Background(), p, nil, o, nil, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Compare(ctx, problem(t), []Entry{entry(t, "euler")}, good, nil); err == nil {
+	if _, err := Compare(ctx, problem(t), []Entry{entry(t, "euler")}, good, nil, nil); err == nil {
 		t.Error("a cancelled comparison has no error")
 	}
 }

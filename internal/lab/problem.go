@@ -44,8 +44,9 @@ type outcome struct {
 // span is a range of noise levels.
 type span struct{ from, to float64 }
 
-// run draws the problem's images with o.
-func (p Problem) run(ctx context.Context, o sample.Options) (outcome, error) {
+// run draws the problem's images with o. hook, which may be nil, is told of the
+// steps.
+func (p Problem) run(ctx context.Context, o sample.Options, hook func(sample.Step) error) (outcome, error) {
 	s, err := sample.New(p.Denoiser, o)
 	if err != nil {
 		return outcome{}, err
@@ -55,7 +56,7 @@ func (p Problem) run(ctx context.Context, o sample.Options) (outcome, error) {
 	if err := sample.Latents(out.x, p.Seeds, p.Dim); err != nil {
 		return outcome{}, err
 	}
-	b := sample.Batch{X: out.x, Dim: p.Dim, Labels: p.Labels}
+	b := sample.Batch{X: out.x, Dim: p.Dim, Labels: p.Labels, Hook: hook}
 	if out.stochastic {
 		b.Noise = sample.SeedNoise(p.Seeds, p.Dim)
 	}

@@ -20,16 +20,20 @@ type Reference struct {
 
 // solve returns the reference over the given noise levels by Heun's method: an
 // error of order 1/steps^2, so that a run of half the steps differs by three
-// times the error.
-func (p Problem) solve(ctx context.Context, levels span, steps int) (Reference, error) {
+// times the error. work, which may be nil, is told of the steps.
+func (p Problem) solve(ctx context.Context, levels span, steps int, work Work) (Reference, error) {
 	o := sample.DefaultOptions()
 	o.NumSteps, o.SigmaMax, o.SigmaMin = steps, levels.from, levels.to
-	fine, err := p.run(ctx, o)
+	what := fmt.Sprintf("reference of %d steps from sigma %.4g to %.4g", steps, levels.from, levels.to)
+	work.tell(what, 0, steps)
+	fine, err := p.run(ctx, o, work.hook(what))
 	if err != nil {
 		return Reference{}, fmt.Errorf("lab: reference of %d steps: %w", steps, err)
 	}
 	o.NumSteps = max(steps/2, 1)
-	half, err := p.run(ctx, o)
+	what = fmt.Sprintf("its accuracy, from %d steps", o.NumSteps)
+	work.tell(what, 0, o.NumSteps)
+	half, err := p.run(ctx, o, work.hook(what))
 	if err != nil {
 		return Reference{}, fmt.Errorf("lab: reference of %d steps: %w", o.NumSteps, err)
 	}

@@ -13,7 +13,7 @@ import (
 // Heun's by about eight: one order above that of the whole run.
 func TestTruncationOrders(t *testing.T) {
 	o := sample.DefaultOptions()
-	all, err := Truncations(context.Background(), problem(t), o, []int{33, 65}, []float64{7})
+	all, err := Truncations(context.Background(), problem(t), o, []Grid{{33, 7}, {65, 7}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,17 +39,84 @@ func TestTruncationOrders(t *testing.T) {
 	}
 }
 
+// The solution that steps are compared with is shared by all grids and exact
+// enough for each: sixteen times finer, it gives the same errors, also for a grid
+// alone and at the finest that the figure has.
+func TestTruncationsAreExact(t *testing.T) {
+	ctx, o, p := context.Background(), sample.DefaultOptions(), problem(t)
+	grids := []Grid{{8, 7}, {32, 7}, {18, 3}, {18, 10}}
+	together, err := Truncations(ctx, p, o, grids, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, g := range grids {
+		alone, err := Truncations(ctx, p, o, []Grid{g}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := p.truncations(ctx, o, []Grid{g}, 16*fineSteps, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range want {
+			checkTruncation(t, together[2*i+k], want[k])
+			checkTruncation(t, alone[k], want[k])
+		}
+	}
+}
+
+func checkTruncation(t *testing.T, got, want Truncation) {
+	t.Helper()
+	if got.Grid != want.Grid || got.Solver != want.Solver || len(got.RMS) != want.Steps-1 {
+		t.Fatalf("%d errors of %s on %v, want those of %s on %v", len(got.RMS), got.Solver, got.Grid, want.Solver, want.Grid)
+	}
+	for j, exact := range want.RMS {
+		if math.Abs(got.RMS[j]-exact) > 0.02*exact+1e-9 {
+			t.Errorf("%s on %v at sigma %g: error %.5g, with a finer solution %.5g", want.Solver, want.Grid, want.Sigma[j], got.RMS[j], exact)
+		}
+	}
+}
+
+// The whole figure takes less than half the evaluations of a comparison's
+// reference.
+func TestTruncationsAreCheap(t *testing.T) {
+	p := problem(t)
+	counted := &counting{Denoiser: p.Denoiser}
+	p.Denoiser = counted
+	grids := []Grid{{8, 7}, {16, 7}, {32, 7}, {18, 3}, {18, 5}, {18, 7}, {18, 10}}
+	if _, err := Truncations(context.Background(), p, sample.DefaultOptions(), grids, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d evaluations", counted.calls)
+	if counted.calls > 1000 {
+		t.Errorf("%d evaluations, want fewer than half a reference's 2000", counted.calls)
+	}
+}
+
+// counting counts the calls of a denoiser.
+type counting struct {
+	sample.Denoiser
+	calls int
+}
+
+func (c *counting) Denoise(ctx context.Context, dst, x []float64, sigma float64, labels []float32) error {
+	c.calls++
+	return c.Denoiser.Denoise(ctx, dst, x, sigma, labels)
+}
+
 func TestTruncationPlot(t *testing.T) {
 	ctx, o := context.Background(), sample.DefaultOptions()
-	bySteps, err := Truncations(ctx, problem(t), o, []int{8, 16}, []float64{7})
+	var last, total int
+	work := func(_ string, done, of int) { last, total = done, of }
+	all, err := Truncations(ctx, problem(t), o, []Grid{{8, 7}, {16, 7}, {12, 3}, {12, 7}}, work)
 	if err != nil {
 		t.Fatal(err)
 	}
-	byRho, err := Truncations(ctx, problem(t), o, []int{12}, []float64{3, 7})
-	if err != nil {
-		t.Fatal(err)
+	if last != total || total < 40 {
+		t.Errorf("told of %d of %d levels at the end", last, total)
 	}
-	f, err := TruncationPlot(bySteps, byRho)
+	byRho := all[4:]
+	f, err := TruncationPlot(all[:4], byRho)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,6 +117,12 @@ func (p IDDPM) M() int { return len(p.u) - 1 }
 // Equal reports whether p and q have the same constants and noise levels.
 func (p IDDPM) Equal(q IDDPM) bool { return p.c1 == q.c1 && p.c2 == q.c2 && slices.Equal(p.u, q.u) }
 
+// Near reports whether p and q have the same number of noise levels and each of
+// them is within a fraction of q's.
+func (p IDDPM) Near(q IDDPM, fraction float64) bool {
+	return slices.EqualFunc(p.u, q.u, func(a, b float64) bool { return math.Abs(a-b) <= fraction*b })
+}
+
 // Name returns "iddpm".
 func (p IDDPM) Name() string { return IDDPMName }
 

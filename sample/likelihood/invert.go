@@ -33,6 +33,10 @@ func NewInverter(den sample.Denoiser, p Path) (*Inverter, error) {
 // Notes returns what NewInverter changed in the path, one line each.
 func (v *Inverter) Notes() []string { return v.flow.levels.notes }
 
+// Ends returns the noise levels of images and latents: the path's, as the network
+// supports them.
+func (v *Inverter) Ends() (sigmaMin, sigmaMax float64) { return v.flow.levels.ends() }
+
 // NFE returns the evaluations of one way.
 func (v *Inverter) NFE() int { return v.flow.levels.evaluations() }
 
