@@ -45,7 +45,7 @@ func statedDocument(t *testing.T) string {
 
 Written by ` + "`go test ./sample -run TestSolversDocument -update`" + ` from package sample and from measurements.
 
-NFE is the number of evaluations of D for N steps. Order is that of the error on the probability-flow ODE without fresh noise. "Noise" says when a solver adds any; constants are the published ones, and options that a solver has no use for are errors. Solvers under "any process" integrate every combination of ` + "`--schedule`" + ` and ` + "`--scaling`" + `; the others work on noise levels alone, for which these make no difference but in rounding.
+NFE is the number of evaluations of D for N steps. Order is that of the error on the probability-flow ODE without fresh noise. "Noise" says when a solver adds any; constants are the published ones, and options that a solver has no use for are errors. Solvers under "any process" integrate every combination of ` + "`--schedule`" + ` and ` + "`--scaling`" + `; the others work on noise levels alone, which these do not change, and refuse them.
 
 | solver | method | order | NFE | noise | constants | any process |
 |---|---|---|---|---|---|---|

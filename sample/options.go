@@ -147,7 +147,7 @@ func (o *Options) checkConstants(f *faults, s solver) {
 	f.check(!(o.SMin > o.SMax), "S_min is %g, want at most S_max (%g)", o.SMin, o.SMax)
 	if len(*f) == before && o.SChurn == 0 {
 		quiet := o.SMin == 0 && math.IsInf(o.SMax, 1) && o.SNoise == 1
-		f.check(quiet, "S_min %g, S_max %g and S_noise %g have no effect with S_churn 0", o.SMin, o.SMax, o.SNoise)
+		f.check(quiet, "S_min, S_max and S_noise (%g, %g, %g) have no effect with S_churn 0: set S_churn, or leave them out", o.SMin, o.SMax, o.SNoise)
 	}
 }
 

@@ -64,7 +64,7 @@ func TestValidateFaults(t *testing.T) {
 		{"alpha is 0", func(o *Options) { o.Alpha = 0 }},
 		{"alpha is 0.5, which solver euler has no use for; leave it out or choose heun", func(o *Options) { o.Solver, o.Alpha = "euler", 0.5 }},
 		{"rtol is 0.1, which solver heun has no use for", func(o *Options) { o.RTol = 0.1 }},
-		{"S_noise 1.003 have no effect with S_churn 0", func(o *Options) { o.SNoise = 1.003 }},
+		{"S_noise (0, +Inf, 1.003) have no effect with S_churn 0", func(o *Options) { o.SNoise = 1.003 }},
 		{"S_noise is 1.1, which has no effect without fresh noise", func(o *Options) { o.Solver, o.SNoise = "euler-ancestral", 1.1 }},
 		{"eta is 0.5, which solver lms has no use for", func(o *Options) { o.Solver, o.Order, o.Eta = "lms", 4, 0.5 }},
 		{"order is 9, want 1 to 8", func(o *Options) { o.Solver, o.Order = "lms", 9 }},

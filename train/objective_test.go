@@ -311,7 +311,7 @@ func TestConstantsInYAML(t *testing.T) {
 		t.Errorf("completed to %v", got.PrecondParams)
 	}
 	lines, err := got.changes(c)
-	if err != nil || len(lines) != 1 || !strings.Contains(lines[0], "M:500") {
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0], "M=500") {
 		t.Errorf("changes %q, %v", lines, err)
 	}
 }
@@ -384,7 +384,7 @@ func TestTransferOtherLevels(t *testing.T) {
 		p    precond.Preconditioning
 		want string
 	}{
-		{formula, ""}, {table(1), ""}, {table(1.0005), ""}, {table(1.01), "noise levels of its own"}, {fewer, "M:500"}, {precond.DefaultEDM(), "precond edm"},
+		{formula, ""}, {table(1), ""}, {table(1.0005), ""}, {table(1.01), "noise levels of its own"}, {fewer, "M=500"}, {precond.DefaultEDM(), "precond edm"},
 	} {
 		var warned []string
 		o.Hooks.Warn = func(m string) { warned = append(warned, m) }

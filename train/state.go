@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -197,22 +198,59 @@ func (r *run) transfer(path string) error {
 	if err != nil {
 		return fmt.Errorf("train: transfer: %w", err)
 	}
-	from, tensors, err := model.SnapshotConfig(f)
+	from, tensors, err := r.config.transferable(f)
 	if err != nil {
 		return fmt.Errorf("train: transfer from %s: %w", path, err)
 	}
 	r.compareTransfer(from)
-	if from.Network.AugmentDim > 0 && r.config.Augment == 0 {
-		// At labels of zero these weights add nothing: the network is the same.
-		tensors = maps.Clone(tensors)
-		delete(tensors, model.Prefix+"map_augment.weight")
-	}
 	for _, flat := range [][]float32{r.weights.raw, r.weights.ema} {
 		if err := r.model.Layout().SetTensors(flat, tensors); err != nil {
 			return fmt.Errorf("train: transfer from %s: %w", path, err)
 		}
 	}
 	return nil
+}
+
+// transferable returns what a snapshot is and its tensors that the configuration
+// has a place for.
+func (c Config) transferable(f *safetensors.File) (from model.Config, tensors map[string]safetensors.Tensor, err error) {
+	from, tensors, err = model.SnapshotConfig(f)
+	if err == nil && from.Network.AugmentDim > 0 && c.Augment == 0 {
+		// At labels of zero these weights add nothing: the network is the same.
+		tensors = maps.Clone(tensors)
+		delete(tensors, model.Prefix+"map_augment.weight")
+	}
+	return from, tensors, err
+}
+
+// CheckTransfer reports whether a new run of the configuration could start from
+// the weights of a snapshot.
+func CheckTransfer(c Config, f *safetensors.File, d *model.Device) error {
+	mc, err := c.Model()
+	if err != nil {
+		return err
+	}
+	m, err := model.New(mc, d)
+	if err != nil {
+		return fmt.Errorf("train: transfer: %w", err)
+	}
+	_, tensors, err := c.transferable(f)
+	if err == nil {
+		err = m.Layout().SetTensors(make([]float32, m.Layout().Size), tensors)
+	}
+	if err != nil {
+		return fmt.Errorf("train: transfer: %w", err)
+	}
+	return nil
+}
+
+// constants returns named numbers as text: M=1000, epsilon_t=1e-05.
+func constants(params map[string]float64) string {
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		words = append(words, fmt.Sprintf("%s=%g", name, params[name]))
+	}
+	return strings.Join(words, ", ")
 }
 
 // compareTransfer warns where the snapshot's preconditioning is not the run's:
@@ -225,7 +263,7 @@ func (r *run) compareTransfer(from model.Config) {
 		}
 	}
 	if then.Name() != now.Name() || !maps.Equal(then.Params(), now.Params()) {
-		r.warn(fmt.Sprintf("transfer: the snapshot was trained with precond %s %v, this run has %s %v",
-			then.Name(), then.Params(), now.Name(), now.Params()))
+		r.warn(fmt.Sprintf("transfer: the snapshot was trained with precond %s (%s), this run has %s (%s)",
+			then.Name(), constants(then.Params()), now.Name(), constants(now.Params())))
 	}
 }

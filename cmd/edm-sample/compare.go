@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -78,7 +79,7 @@ func (s *studio) compareSamplers(ctx context.Context) error {
 // interrupted replaces the error of a run that was stopped.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted: nothing more was written")
+		return errors.New("interrupted: its results were not written")
 	}
 	return err
 }
@@ -117,7 +118,9 @@ func (s *studio) writeComparison(out *output, c *lab.Comparison) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(s.stdout, "stochastic samplers have no solution to be compared with: the plot of errors leaves them out")
+	if slices.ContainsFunc(c.Trials, func(t lab.Trial) bool { return t.Stochastic }) {
+		fmt.Fprintln(s.stdout, "stochastic samplers have no solution to be compared with: the plot of errors leaves them out")
+	}
 	return s.writeFigure(out, "error", plot)
 }
 

@@ -32,7 +32,7 @@ func (s *studio) measure(ctx context.Context) (err error) {
 		end := min(at+s.batch, im.Len())
 		some, err := s.bitsOf(ctx, e, im, at, end)
 		if err != nil {
-			return fmt.Errorf("--likelihood: images %d to %d: %w", at, end-1, err)
+			return interrupted(ctx, fmt.Errorf("--likelihood: images %d to %d: %w", at, end-1, err))
 		}
 		bits = append(bits, some...)
 		fmt.Fprintf(s.stdout, "%d/%d images\n", end, im.Len())

@@ -139,6 +139,9 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		}
 	}
 	if r.dryRun {
+		if err := r.checkTransfer(c, device, stderr); err != nil {
+			return err
+		}
 		return r.report(stdout, c, ds, device)
 	}
 	return r.train(ctx, stdout, stderr, c, ds, device)

@@ -12,6 +12,7 @@ import (
 	"edm/checkpoints"
 	"edm/data"
 	"edm/internal/cli"
+	"edm/model/precond"
 	"edm/train"
 )
 
@@ -199,7 +200,22 @@ func (r *request) fit(ctx context.Context, c *train.Config, defaults train.Confi
 		return err
 	}
 	c.Complete()
-	return cli.Usage(errors.Join(faults(c, asked, ds), c.Validate()))
+	return cli.Usage(errors.Join(faults(c, asked, ds), r.unused(c), c.Validate()))
+}
+
+// unused returns an error for every flag whose constant the configuration's
+// objective and preconditioning do not read.
+func (r *request) unused(c *train.Config) error {
+	var errs []error
+	check := func(flag string, used bool) {
+		if r.changed(flag) && !used {
+			errs = append(errs, fmt.Errorf("--%s has no effect with --precond %s and --loss %s: it is a constant of edm; leave it out", flag, c.Precond, c.Loss))
+		}
+	}
+	check("p-mean", c.Loss == "edm")
+	check("p-std", c.Loss == "edm")
+	check("sigma-data", c.Loss == "edm" || c.Precond == precond.EDMName)
+	return errors.Join(errs...)
 }
 
 // measure takes from the data what the objective asks for besides.

@@ -14,6 +14,7 @@ import (
 	"edm/data"
 	"edm/internal/cli"
 	"edm/internal/netpkl"
+	"edm/internal/safetensors"
 	"edm/model"
 	"edm/train"
 )
@@ -21,7 +22,7 @@ import (
 // train runs or resumes the training and says how it ended and what to do next.
 func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.Config, ds data.Dataset, device *model.Device) error {
 	if err := r.transferFrom(&c, stderr); err != nil {
-		return err
+		return fmt.Errorf("--transfer: %w", err)
 	}
 	show := &display{stdout: stdout, stderr: stderr, device: device.Name()}
 	defer show.close()
@@ -52,6 +53,43 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 	return nil
 }
 
+// checkTransfer reports, without writing anything, whether a new run could start
+// from what --transfer names.
+func (r *request) checkTransfer(c train.Config, device *model.Device, stderr io.Writer) error {
+	if r.transfer != "" {
+		c.Transfer = r.transfer
+	}
+	if c.Transfer == "" || r.resume != "" {
+		return nil
+	}
+	file, err := r.transferFile(c, stderr)
+	if err == nil {
+		err = train.CheckTransfer(c, file, device)
+	}
+	if err != nil {
+		return fmt.Errorf("--transfer: %w", err)
+	}
+	return nil
+}
+
+// transferFile reads what c.Transfer names; a pickle is not converted.
+func (r *request) transferFile(c train.Config, stderr io.Writer) (*safetensors.File, error) {
+	if isPickle(c.Transfer) {
+		network, err := netpkl.Read(c.Transfer)
+		if err != nil {
+			return nil, err
+		}
+		return network.File()
+	}
+	if err := r.transferFrom(&c, stderr); err != nil {
+		return nil, err
+	}
+	return checkpoints.Load(c.Transfer, checkpoints.Snapshot)
+}
+
+// isPickle reports whether a path is called as network pickles are.
+func isPickle(path string) bool { return strings.EqualFold(filepath.Ext(path), ".pkl") }
+
 // transferFrom makes the configuration name the snapshot file that --transfer,
 // or the configuration itself, asks a new run to start from.
 func (r *request) transferFrom(c *train.Config, stderr io.Writer) error {
@@ -63,20 +101,20 @@ func (r *request) transferFrom(c *train.Config, stderr io.Writer) error {
 	}
 	st, err := os.Stat(c.Transfer)
 	if err != nil {
-		return fmt.Errorf("--transfer: %w: want a snapshot file or a run folder", err)
+		return fmt.Errorf("%w: want a snapshot file or a run folder", err)
 	}
 	warn := func(message string) { fmt.Fprintln(stderr, "warning:", message) }
 	if !st.IsDir() {
-		if strings.EqualFold(filepath.Ext(c.Transfer), ".pkl") {
+		if isPickle(c.Transfer) {
 			if c.Transfer, err = netpkl.Snapshot(c.Transfer, warn); err != nil {
-				return fmt.Errorf("--transfer: %w", err)
+				return err
 			}
 		}
 		return nil
 	}
 	path, _, err := checkpoints.Latest(c.Transfer, checkpoints.Snapshot, warn)
 	if errors.Is(err, checkpoints.ErrNone) {
-		return fmt.Errorf("--transfer: %w: want a snapshot file or a run folder with one", err)
+		return fmt.Errorf("%w: want a snapshot file or a run folder with one", err)
 	}
 	c.Transfer = path
 	return err

@@ -187,7 +187,14 @@ func TestTransfer(t *testing.T) {
 		t.Errorf("exit status %d: %s", code, stderr)
 	}
 	third := filepath.Join(t.TempDir(), "runs")
-	code, _, stderr := execute(append(tinyFlags(t, third), "--transfer", dir, "--model-channels=16")...)
+	if code, _, stderr := execute(append(tinyFlags(t, third), "--dry-run", "--transfer", dir)...); code != 0 {
+		t.Errorf("--dry-run of a transfer exits with %d: %s", code, stderr)
+	}
+	code, _, stderr := execute(append(tinyFlags(t, third), "--dry-run", "--transfer", dir, "--model-channels=16")...)
+	if code != 1 || !strings.Contains(stderr, "--transfer") {
+		t.Errorf("--dry-run of a transfer that does not fit exits with %d: %s", code, stderr)
+	}
+	code, _, stderr = execute(append(tinyFlags(t, third), "--transfer", dir, "--model-channels=16")...)
 	if code != cli.ExitFailure || !strings.Contains(stderr, "another architecture") {
 		t.Errorf("a network of another width: exit status %d, prints %q", code, stderr)
 	}
