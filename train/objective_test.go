@@ -311,7 +311,7 @@ func TestConstantsInYAML(t *testing.T) {
 		t.Errorf("completed to %v", got.PrecondParams)
 	}
 	lines, err := got.changes(c)
-	if err != nil || len(lines) != 1 || !strings.Contains(lines[0], "M=500") {
+	if err != nil || len(lines) != 1 || !strings.Contains(lines[0], "M:500") {
 		t.Errorf("changes %q, %v", lines, err)
 	}
 }
