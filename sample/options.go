@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"edm/model/precond"
 )
 
 // maxSteps bounds NumSteps: beyond it the schedule would fill memory before
@@ -93,7 +95,7 @@ func (o *Options) SetDisc(name string) error {
 	}
 	o.Disc, o.SigmaMin, o.SigmaMax, o.Rho = name, d.sigmaMin, d.sigmaMax, d.rho
 	if name == "vp" && o.EpsilonS > 0 && o.EpsilonS < 1 {
-		o.SigmaMin = vpRate{vpBetaD, vpBetaMin}.sigma(o.EpsilonS)
+		o.SigmaMin = vpRate{precond.DefaultVP()}.Sigma(o.EpsilonS)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func TestVPEndsAtEpsilon(t *testing.T) {
 		}
 		s := mustNew(t, anyRange(), o)
 		rate := vpRateFor(o.SigmaMin, o.SigmaMax, epsilon)
-		if last := s.run.times[o.NumSteps-1]; math.Abs(last/epsilon-1) > 1e-9 || math.Abs(rate.betaD-vpBetaD) > 1e-9 || math.Abs(rate.betaMin-vpBetaMin) > 1e-9 {
+		if last := s.run.times[o.NumSteps-1]; math.Abs(last/epsilon-1) > 1e-9 || math.Abs(rate.BetaD-19.9) > 1e-9 || math.Abs(rate.BetaMin-0.1) > 1e-9 {
 			t.Errorf("epsilon_s %g: the last time is %g, the rate %+v", epsilon, last, rate)
 		}
 	}

@@ -2,13 +2,8 @@ package sample
 
 import (
 	"math"
-	"slices"
-)
 
-// Process constants of the score-SDE paper (Song et al. 2021; EDM Table 1).
-const (
-	vpBetaD   = 19.9 // slope of VP's rate of noise
-	vpBetaMin = 0.1  // its value at t = 0
+	"edm/model/precond"
 )
 
 // process is how the image and its noise depend on time: x(t) = s(t) (y +
@@ -60,7 +55,7 @@ func newProcess(schedule, scaling string, rate vpRate) process {
 		p.sigmaDeriv = func(t float64) float64 { return 0.5 / math.Sqrt(t) }
 		p.time = func(sigma float64) float64 { return sigma * sigma }
 	case "vp":
-		p.sigma, p.sigmaDeriv, p.time = rate.sigma, rate.sigmaDeriv, rate.time
+		p.sigma, p.sigmaDeriv, p.time = rate.Sigma, rate.sigmaDeriv, rate.Time
 	}
 	if scaling == "vp" { // keeps the variance of x at 1 for data of variance 1
 		p.s = func(sigma float64) float64 { return 1 / math.Sqrt(1+sigma*sigma) }
@@ -73,29 +68,22 @@ func newProcess(schedule, scaling string, rate vpRate) process {
 
 // Schedules returns the names of the noise schedules sigma(t): linear (EDM), ve
 // and vp.
-func Schedules() []string { return slices.Clone([]string{"linear", "ve", "vp"}) }
+func Schedules() []string { return []string{"linear", "ve", "vp"} }
 
 // Scalings returns the names of the signal scalings s(t): none and vp.
-func Scalings() []string { return slices.Clone([]string{"none", "vp"}) }
+func Scalings() []string { return []string{"none", "vp"} }
 
-// vpRate is VP's rate of noise beta(t) = BetaD t + BetaMin, for which sigma(t)^2
-// + 1 = exp(BetaD t^2 / 2 + BetaMin t) (EDM Table 1).
-type vpRate struct{ betaD, betaMin float64 }
+// vpRate is VP's rate of noise beta(t) = BetaD t + BetaMin (EDM Table 1) with
+// sigma(t) and its inverse, of which precond has the formulas. BetaMin may be a
+// little below 0 where a range asks for it.
+type vpRate struct{ precond.VP }
 
 // rises reports whether sigma rises from time t to 1.
-func (r vpRate) rises(t float64) bool { return r.betaD*t+r.betaMin > 0 && r.betaD+r.betaMin > 0 }
-
-func (r vpRate) sigma(t float64) float64 {
-	return math.Sqrt(math.Expm1(r.betaD*t*t/2 + r.betaMin*t))
-}
+func (r vpRate) rises(t float64) bool { return r.BetaD*t+r.BetaMin > 0 && r.BetaD+r.BetaMin > 0 }
 
 func (r vpRate) sigmaDeriv(t float64) float64 {
-	sigma := r.sigma(t)
-	return (r.betaD*t + r.betaMin) * (sigma + 1/sigma) / 2
-}
-
-func (r vpRate) time(sigma float64) float64 {
-	return (math.Sqrt(r.betaMin*r.betaMin+2*r.betaD*math.Log1p(sigma*sigma)) - r.betaMin) / r.betaD
+	sigma := r.Sigma(t)
+	return (r.BetaD*t + r.BetaMin) * (sigma + 1/sigma) / 2
 }
 
 // vpRateFor returns the rate for which sigma(epsilonS) = sigmaMin and sigma(1) =
@@ -104,5 +92,5 @@ func (r vpRate) time(sigma float64) float64 {
 func vpRateFor(sigmaMin, sigmaMax, epsilonS float64) vpRate {
 	low, high := math.Log1p(sigmaMin*sigmaMin), math.Log1p(sigmaMax*sigmaMax)
 	betaD := 2 * (low/epsilonS - high) / (epsilonS - 1)
-	return vpRate{betaD: betaD, betaMin: high - betaD/2}
+	return vpRate{precond.VP{BetaD: betaD, BetaMin: high - betaD/2}}
 }

@@ -22,10 +22,10 @@ type stepsOf struct {
 
 // discretizations lists every placement.
 func discretizations() []stepsOf {
-	vp := vpRate{vpBetaD, vpBetaMin}
+	vp := vpRate{precond.DefaultVP()}
 	return []stepsOf{
 		{"edm", "even in sigma^(1/rho) (EDM Eq. 5), k-diffusion's karras", 0.002, 80, true, 7, karrasLevels},
-		{"vp", "even in VP's time (EDM Table 1)", vp.sigma(1e-3), vp.sigma(1), false, 7, vpLevels},
+		{"vp", "even in VP's time (EDM Table 1)", vp.Sigma(1e-3), vp.Sigma(1), false, 7, vpLevels},
 		{"ve", "a geometric series (EDM Table 1, VE)", 0.02, 100, false, 7, exponentialLevels},
 		{"iddpm", "evenly from iDDPM's 1000 cosine levels (EDM Table 1)", 0.002, 81, false, 7, iddpmLevels},
 		{"exponential", "even in ln sigma, as ve, over EDM's range", 0.002, 80, false, 7, exponentialLevels},
@@ -78,7 +78,7 @@ func karrasLevels(o *Options) []float64 {
 // noise that has the range's ends there.
 func vpLevels(o *Options) []float64 {
 	rate := vpRateFor(o.SigmaMin, o.SigmaMax, o.EpsilonS)
-	return between(o, func(u float64) float64 { return rate.sigma(1 + u*(o.EpsilonS-1)) })
+	return between(o, func(u float64) float64 { return rate.Sigma(1 + u*(o.EpsilonS-1)) })
 }
 
 // exponentialLevels returns a geometric series.

@@ -10,6 +10,7 @@ import (
 
 	"edm/internal/reference"
 	"edm/internal/safetensors"
+	"edm/model/precond"
 )
 
 // TestReferenceSigmas compares with k-diffusion's noise levels.
@@ -45,7 +46,7 @@ func TestReferenceSigmas(t *testing.T) {
 // TestProcessDerivatives: sigma' and s' are the derivatives of sigma and s, and
 // time inverts sigma.
 func TestProcessDerivatives(t *testing.T) {
-	rate := vpRate{vpBetaD, vpBetaMin}
+	rate := vpRate{precond.DefaultVP()}
 	for _, schedule := range Schedules() {
 		for _, scaling := range Scalings() {
 			p := newProcess(schedule, scaling, rate)
@@ -67,9 +68,9 @@ func TestProcessDerivatives(t *testing.T) {
 
 // TestRateOfTheRange: the published range gives the published constants.
 func TestRateOfTheRange(t *testing.T) {
-	published := vpRate{vpBetaD, vpBetaMin}
-	got := vpRateFor(published.sigma(1e-3), published.sigma(1), 1e-3)
-	if math.Abs(got.betaD-vpBetaD) > 1e-9 || math.Abs(got.betaMin-vpBetaMin) > 1e-9 {
+	published := vpRate{precond.DefaultVP()}
+	got := vpRateFor(published.Sigma(1e-3), published.Sigma(1), 1e-3)
+	if math.Abs(got.BetaD-19.9) > 1e-9 || math.Abs(got.BetaMin-0.1) > 1e-9 {
 		t.Errorf("rate %+v, want %+v", got, published)
 	}
 }
