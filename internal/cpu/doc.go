@@ -21,4 +21,5 @@
 // README.md has the measured rates and what bounds them.
 package cpu
 
-//go:generate go run -C ../../tools ./asmgen -out ../internal/cpu/kernels_amd64.s -stubs ../internal/cpu/kernels_amd64.go -pkg cpu
+//go:generate go run -C ../../tools ./asmgen -set gemm -out ../internal/cpu/gemm_amd64.s -stubs ../internal/cpu/gemm_amd64.go -pkg cpu
+//go:generate go run -C ../../tools ./asmgen -set vector -out ../internal/cpu/vector_amd64.s -stubs ../internal/cpu/vector_amd64.go -pkg cpu
