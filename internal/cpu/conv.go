@@ -44,7 +44,7 @@ type conv struct {
 	in, weights, out []float32
 	packed           []float32
 	scratch          []convScratch
-	finish           func(n, from, to, y0, y1 int)
+	finish           finisher
 	packJob          func(chunk, worker int)
 	mainJob          func(chunk, worker int)
 }
@@ -55,8 +55,8 @@ type convScratch struct {
 	held         int
 }
 
-func newConv(b *Backend, s convShape, reverse bool) *conv {
-	c := &conv{convShape: s, b: b, k: b.k, reverse: reverse}
+func newConv(b *Backend, s convShape, reverse bool, finish finisher) *conv {
+	c := &conv{convShape: s, b: b, k: b.k, reverse: reverse, finish: finish}
 	c.plan()
 	c.offsets()
 	c.scratch = make([]convScratch, b.pool.Threads())

@@ -5,9 +5,28 @@ import (
 	"edm/internal/op"
 )
 
+// convolver computes a convolution, or its gradient by data.
+type convolver interface {
+	workspace() int
+	run(out, in, weights, work []float32)
+}
+
+// finisher completes rows [y0,y1) of channels [from,to) of image n.
+type finisher func(n, from, to, y0, y1 int)
+
+// newConvolver chooses the algorithm for a shape.
+func newConvolver(b *Backend, s convShape, reverse bool, finish finisher) convolver {
+	if useWinograd(s) {
+		return newWinogradConv(b, s, reverse, finish)
+	}
+	return newConv(b, s, reverse, finish)
+}
+
 // convKernel is op.Conv2D.
 type convKernel struct {
-	*conv
+	convolver
+	convShape
+	k                 *kernels
 	spec              op.Conv2D
 	bias, sample, res int
 	args              *engine.Args
@@ -15,12 +34,14 @@ type convKernel struct {
 
 func newConvKernel(b *Backend, s op.Conv2D, c engine.Call) *convKernel {
 	x, w := c.In[0], c.In[1]
-	k := &convKernel{spec: s}
-	k.conv = newConv(b, convShape{n: x[0], depth: x[1], width: w[0], h: x[2], w: x[3], kernel: s.Kernel}, false)
+	k := &convKernel{spec: s, k: b.k}
+	k.convShape = convShape{n: x[0], depth: x[1], width: w[0], h: x[2], w: x[3], kernel: s.Kernel}
 	k.bias, k.sample, k.res = s.Terms()
+	var finish finisher
 	if k.bias >= 0 || k.sample >= 0 || k.res >= 0 || s.Scale != 1 {
-		k.conv.finish = k.finish
+		finish = k.finish
 	}
+	k.convolver = newConvolver(b, k.convShape, false, finish)
 	return k
 }
 
@@ -46,7 +67,7 @@ func (k *convKernel) finish(n, from, to, y0, y1 int) {
 			add += k.args.In[k.sample].F32[n*k.width+c]
 		}
 		at := (n*k.width + c) * k.pixels()
-		y := k.out[at+y0*k.w : at+y1*k.w]
+		y := k.args.Out.F32[at+y0*k.w : at+y1*k.w]
 		if k.res >= 0 {
 			k.k.axpby(y, y, k.args.In[k.res].F32[at+y0*k.w:at+y1*k.w], f, f, f*add)
 		} else {
@@ -57,17 +78,22 @@ func (k *convKernel) finish(n, from, to, y0, y1 int) {
 
 // convDataKernel is op.Conv2DData.
 type convDataKernel struct {
-	*conv
+	convolver
+	convShape
+	k     *kernels
 	scale float32
+	out   []float32
 }
 
 func newConvDataKernel(b *Backend, s op.Conv2DData, c engine.Call) *convDataKernel {
 	g, w := c.In[0], c.In[1]
-	k := &convDataKernel{scale: float32(s.Scale)}
-	k.conv = newConv(b, convShape{n: g[0], depth: g[1], width: w[1], h: g[2], w: g[3], kernel: s.Kernel}, true)
+	k := &convDataKernel{k: b.k, scale: float32(s.Scale)}
+	k.convShape = convShape{n: g[0], depth: g[1], width: w[1], h: g[2], w: g[3], kernel: s.Kernel}
+	var finish finisher
 	if s.Scale != 1 {
-		k.conv.finish = k.finish
+		finish = k.finish
 	}
+	k.convolver = newConvolver(b, k.convShape, true, finish)
 	return k
 }
 
@@ -76,6 +102,7 @@ func (k *convDataKernel) Workspace() int { return k.workspace() }
 
 // Run implements engine.Kernel.
 func (k *convDataKernel) Run(a *engine.Args) {
+	k.out = a.Out.F32
 	k.run(a.Out.F32, a.In[0].F32, a.In[1].F32, a.Work.F32)
 }
 
@@ -87,11 +114,20 @@ func (k *convDataKernel) finish(n, from, to, y0, y1 int) {
 	}
 }
 
+// weightsConvolver computes the gradient of a convolution by its weights.
+type weightsConvolver interface {
+	workspace() int
+	run(dw, x, g, work []float32)
+}
+
 // convWeightsKernel is op.Conv2DWeights.
-type convWeightsKernel struct{ *convWeights }
+type convWeightsKernel struct{ weightsConvolver }
 
 func newConvWeightsKernel(b *Backend, s op.Conv2DWeights, c engine.Call) convWeightsKernel {
 	x, g := c.In[0], c.In[1]
+	if useWinogradWeights(convShape{n: x[0], depth: x[1], width: g[1], h: x[2], w: x[3], kernel: s.Kernel}) {
+		return convWeightsKernel{newWinogradWeights(b, x[0], x[1], g[1], x[2], x[3], float32(s.Scale))}
+	}
 	return convWeightsKernel{newConvWeights(b, x[0], x[1], g[1], x[2], x[3], s.Kernel, float32(s.Scale))}
 }
 

@@ -23,3 +23,5 @@ package cpu
 
 //go:generate go run -C ../../tools ./asmgen -set gemm -out ../internal/cpu/gemm_amd64.s -stubs ../internal/cpu/gemm_amd64.go -pkg cpu
 //go:generate go run -C ../../tools ./asmgen -set vector -out ../internal/cpu/vector_amd64.s -stubs ../internal/cpu/vector_amd64.go -pkg cpu
+//go:generate go run -C ../../tools ./asmgen -set peak -out ../internal/cpu/peak_amd64.s -stubs ../internal/cpu/peak_amd64.go -pkg cpu
+//go:generate go run -C ../../tools ./asmgen -set winograd -out ../internal/cpu/winograd_amd64.s -stubs ../internal/cpu/winograd_amd64.go -pkg cpu

@@ -14,6 +14,7 @@ func implementations() []*kernels {
 		k := vectorised()
 		k.name, k.rows, k.lanes = "avx512", 8, 16
 		k.gemm = [4]gemmFunc{nil, gemm8x16AVX512, gemm8x32AVX512, gemm8x48AVX512}
+		k.winograd = winogradAVX512()
 		all = append(all, k)
 	}
 	return append(all, vectorised(), portable())
@@ -24,6 +25,7 @@ func vectorised() *kernels {
 	return &kernels{
 		name: "avx2", rows: 4, lanes: 8,
 		gemm:        [4]gemmFunc{nil, gemm4x8AVX2, gemm4x16AVX2, gemm4x24AVX2},
+		winograd:    winogradAVX2(),
 		interleave4: interleave4AVX2, interleave8: interleave8AVX2,
 		axpby: axpbyAVX2, affine: affineAVX2, affineSiLU: affineSiLUAVX2,
 		siluGrad: siluGradAVX2, expAffine: expAffineAVX2, mul: mulAVX2, mulAdd: mulAddAVX2,

@@ -25,6 +25,7 @@ var sets = map[string]func(){
 		packKernels()
 		dropoutKernel()
 	},
+	"peak":     peakKernels,
 	"winograd": winogradKernels,
 }
 

@@ -1,0 +1,158 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"gorgonia.org/tensor"
+
+	"edm/internal/engine"
+	"edm/internal/op"
+)
+
+// relativeRMS returns the root mean square of the error over that of want.
+func relativeRMS(t *testing.T, got []float32, want []float64) float64 {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d values, want %d", len(got), len(want))
+	}
+	var errors, squares float64
+	for i, v := range want {
+		d := float64(got[i]) - v
+		errors += d * d
+		squares += v * v
+	}
+	return math.Sqrt(errors / squares)
+}
+
+// winogradProblems are the three products, by F(4x4,3x3) whatever is faster.
+func winogradProblems(b *Backend, x, g, w []float32, n, cin, cout, h, width int) map[string]func() []float32 {
+	run := func(c convolver, out, in int, data []float32) func() []float32 {
+		return func() []float32 {
+			y, work := make([]float32, n*out*h*width), poison(c.workspace())
+			c.run(y, data, w, work)
+			return y
+		}
+	}
+	forward := convShape{n: n, depth: cin, width: cout, h: h, w: width, kernel: 3}
+	back := forward
+	back.depth, back.width = cout, cin
+	return map[string]func() []float32{
+		"forward": run(newWinogradConv(b, forward, false, nil), cout, cin, x),
+		"data":    run(newWinogradConv(b, back, true, nil), cin, cout, g),
+		"weights": func() []float32 {
+			c := newWinogradWeights(b, n, cin, cout, h, width, 1)
+			dw := make([]float32, len(w))
+			c.run(dw, x, g, poison(c.workspace()))
+			return dw
+		},
+	}
+}
+
+// poison returns n times not-a-number: what a kernel reads before it writes it
+// shows.
+func poison(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(math.NaN())
+	}
+	return x
+}
+
+// exactConvs are the same products by definition in float64.
+func exactConvs(t *testing.T, x, g, w []float32, n, cin, cout, h, width int) map[string][]float64 {
+	in, out, filter := tensor.Shape{n, cin, h, width}, tensor.Shape{n, cout, h, width}, tensor.Shape{cout, cin, 3, 3}
+	exact := func(s op.Spec, shape tensor.Shape, in []tensor.Shape, values ...[]float32) []float64 {
+		p := problem{Call: engine.Call{Spec: s, In: in, Out: shape}}
+		for _, v := range values {
+			p.in = append(p.in, engine.Buffer{F32: v})
+		}
+		return p.exact()
+	}
+	return map[string][]float64{
+		"forward": exact(op.Conv2D{Kernel: 3, Scale: 1}, out, []tensor.Shape{in, filter}, x, w),
+		"data":    exact(op.Conv2DData{Kernel: 3, Scale: 1}, in, []tensor.Shape{out, filter}, g, w),
+		"weights": exact(op.Conv2DWeights{Kernel: 3, Scale: 1}, filter, []tensor.Shape{in, out}, x, g),
+	}
+}
+
+// winogradSizes cross the boundaries of tiles (4 pixels), of groups and blocks
+// of tiles (8, 64), of blocks of channels (8, 16, 32) and of squares of channels
+// (64), and have one or many blocks.
+var winogradSizes = [][5]int{ // images, channels in and out, height, width
+	{1, 1, 1, 1, 1}, {1, 3, 8, 3, 5}, {2, 8, 3, 4, 4}, {3, 20, 31, 5, 9}, {1, 31, 33, 7, 8},
+	{7, 16, 16, 9, 13}, {1, 33, 17, 12, 31}, {17, 8, 20, 8, 8}, {2, 65, 71, 8, 11}, {5, 64, 40, 16, 17},
+	{1, 20, 8, 1, 300}, {1, 8, 20, 41, 2},
+}
+
+// TestWinograd holds every path against the definition. The error of a layer of
+// unit variance is at most 1e-5 of the result's root mean square.
+func TestWinograd(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		for _, s := range winogradSizes {
+			n, cin, cout, h, w := s[0], s[1], s[2], s[3], s[4]
+			x, g, weights := normal(1, n*cin*h*w), normal(2, n*cout*h*w), normal(3, cin*cout*9)
+			want := exactConvs(t, x, g, weights, n, cin, cout, h, w)
+			var first map[string][]float32
+			for _, threads := range []int{1, 3} {
+				b := newBackend(k, threads)
+				got := map[string][]float32{}
+				for name, run := range winogradProblems(b, x, g, weights, n, cin, cout, h, w) {
+					got[name] = run()
+					if e := relativeRMS(t, got[name], want[name]); !(e <= 1e-5) {
+						t.Errorf("%v, %s: relative error %.2g, want at most 1e-5", s, name, e)
+					}
+					if first != nil {
+						sameBits(t, fmt.Sprintf("%v, %s with %d threads", s, name, threads), got[name], first[name])
+					}
+				}
+				first = got
+				b.Close()
+			}
+		}
+	})
+}
+
+// TestWinogradAccuracy states the error of layers of the usual sizes.
+func TestWinogradAccuracy(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		b := newBackend(k, 2)
+		defer b.Close()
+		for _, ch := range []int{32, 64, 128} {
+			const n, size = 2, 16
+			x, g, w := normal(1, n*ch*size*size), normal(2, n*ch*size*size), normal(3, ch*ch*9)
+			want := exactConvs(t, x, g, w, n, ch, ch, size, size)
+			for name, run := range winogradProblems(b, x, g, w, n, ch, ch, size, size) {
+				e := relativeRMS(t, run(), want[name])
+				t.Logf("%d channels, %s: %.2g", ch, name, e)
+				if !(e <= 5e-6) {
+					t.Errorf("%d channels, %s: relative error %.2g, want at most 5e-6", ch, name, e)
+				}
+			}
+		}
+	})
+}
+
+// TestWinogradSetsAgree: the sets that share a name give equal bits.
+func TestWinogradSetsAgree(t *testing.T) {
+	sets := implementations()
+	for _, s := range winogradSizes {
+		n, cin, cout, h, w := s[0], s[1], s[2], s[3], s[4]
+		x, g, weights := normal(1, n*cin*h*w), normal(2, n*cout*h*w), normal(3, cin*cout*9)
+		want := map[string]map[string][]float32{}
+		for _, k := range sets {
+			b := newBackend(k, 2)
+			for name, run := range winogradProblems(b, x, g, weights, n, cin, cout, h, w) {
+				got, key := run(), b.Name()+" "+name
+				if want[key] == nil {
+					want[key] = map[string][]float32{k.name: got}
+				}
+				for other, bits := range want[key] {
+					sameBits(t, fmt.Sprintf("%v, %s: %s against %s", s, name, k.name, other), got, bits)
+				}
+			}
+			b.Close()
+		}
+	}
+}
