@@ -71,7 +71,7 @@ func BenchmarkTile(b *testing.B) {
 // BenchmarkConv measures layers of the presets on one thread.
 func BenchmarkConv(b *testing.B) {
 	for _, k := range implementations() {
-		for _, s := range [][4]int{{3, 32, 32, 16}, {3, 64, 32, 16}, {3, 128, 16, 16}, {3, 128, 8, 16}, {3, 256, 16, 4}, {1, 64, 32, 16}, {1, 128, 16, 16}} {
+		for _, s := range [][4]int{{3, 32, 32, 16}, {3, 64, 32, 16}, {3, 128, 16, 16}, {3, 128, 8, 16}, {3, 256, 16, 4}, {3, 256, 32, 4}, {3, 512, 32, 4}, {1, 64, 32, 16}, {1, 128, 16, 16}} {
 			kernel, ch, hw, n := s[0], s[1], s[2], s[3]
 			for _, p := range convProblems(b, n, ch, ch, hw, hw, kernel, true) {
 				b.Run(fmt.Sprintf("%s/%T/%dx%d-%dch-%dpx-n%d", k.name, p.Spec, kernel, kernel, ch, hw, n), func(b *testing.B) {

@@ -11,8 +11,8 @@ func portableWinograd() winogradSet {
 		filter:     mapRows(3, 6, filterMap),
 		mirror:     mapRows(3, 6, func(g *[6]float32) [6]float32 { return filterMap(&[6]float32{g[2], g[1], g[0]}) }),
 		filterGrad: mapRows(6, 3, filterGradMap),
-		product:    [3]func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int){nil, portableProduct(1), portableProduct(2)},
-		gradient:   [3]func(c, a, b []float32, tiles, cStride, bStride, accumulate int){nil, portableGradient(1), portableGradient(2)},
+		product:    [3]func(c, a, b, next []float32, tiles, depth, cStride, aStride, bStride int){nil, portableProduct(1), portableProduct(2)},
+		gradient:   [3]func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int){nil, portableGradient(1), portableGradient(2)},
 	}
 }
 
@@ -64,8 +64,8 @@ func mapRows(in, out int, f func(*[6]float32) [6]float32) winogradMap {
 	}
 }
 
-func portableProduct(columns int) func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int) {
-	return func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int) {
+func portableProduct(columns int) func(c, a, b, next []float32, tiles, depth, cStride, aStride, bStride int) {
+	return func(c, a, b, _ []float32, tiles, depth, cStride, aStride, bStride int) {
 		for v := range columns {
 			for t := range tiles * portableRows {
 				var sum [portableLanes]float32
@@ -79,13 +79,13 @@ func portableProduct(columns int) func(c, a, b []float32, tiles, depth, cStride,
 	}
 }
 
-func portableGradient(columns int) func(c, a, b []float32, tiles, cStride, bStride, accumulate int) {
-	return func(c, a, b []float32, tiles, cStride, bStride, accumulate int) {
+func portableGradient(columns int) func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int) {
+	return func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int) {
 		for v := range columns {
-			for i := range portableLanes {
+			for i := range blocks * portableLanes {
 				var sum [portableLanes]float32
 				for t := range tiles {
-					addScaled(&sum, a[t*portableLanes+i], b[v*bStride+t*portableLanes:])
+					addScaled(&sum, a[i/portableLanes*aStride+t*portableLanes+i%portableLanes], b[v*bStride+t*portableLanes:])
 				}
 				to := c[v*cStride+i*portableLanes:][:portableLanes]
 				if accumulate != 0 {

@@ -11,8 +11,8 @@ func winogradAVX2() winogradSet {
 		filter:     winogradFilterAVX2,
 		mirror:     winogradMirrorAVX2,
 		filterGrad: winogradFilterGradAVX2,
-		product:    [3]func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int){nil, winogradProduct6x1AVX2, winogradProduct6x2AVX2},
-		gradient:   [3]func(c, a, b []float32, tiles, cStride, bStride, accumulate int){nil, winogradGradient4x1AVX2, winogradGradient4x2AVX2},
+		product:    [3]func(c, a, b, next []float32, tiles, depth, cStride, aStride, bStride int){nil, winogradProduct6x1AVX2, winogradProduct6x2AVX2},
+		gradient:   [3]func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int){nil, winogradGradient4x1AVX2, winogradGradient4x2AVX2},
 	}
 }
 
@@ -25,7 +25,7 @@ func winogradAVX512() winogradSet {
 		filter:     winogradFilterAVX512,
 		mirror:     winogradMirrorAVX512,
 		filterGrad: winogradFilterGradAVX512,
-		product:    [3]func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int){nil, winogradProduct8x1AVX512, winogradProduct8x2AVX512},
-		gradient:   [3]func(c, a, b []float32, tiles, cStride, bStride, accumulate int){nil, winogradGradient8x1AVX512, winogradGradient8x2AVX512},
+		product:    [3]func(c, a, b, next []float32, tiles, depth, cStride, aStride, bStride int){nil, winogradProduct8x1AVX512, winogradProduct8x2AVX512},
+		gradient:   [3]func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int){nil, winogradGradient8x1AVX512, winogradGradient8x2AVX512},
 	}
 }

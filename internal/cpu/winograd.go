@@ -52,13 +52,16 @@ type winogradSet struct {
 	//	c[t][o] = sum over depth blocks of a[t][i] * b[i][o]
 	//
 	// where blocks of c, a and b are cStride, aStride and bStride elements apart.
-	// Each sum is one chain in the order of i.
-	product [3]func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int)
+	// Each sum is one chain in the order of i. next is what will be read soon.
+	product [3]func(c, a, b, next []float32, tiles, depth, cStride, aStride, bStride int)
 
-	// gradient sets, or adds to, one block of input channels of
+	// gradient sets, or with accumulate = 1 adds to,
 	//
-	//	c[i][o] (+)= sum over tiles of a[t][i] * b[t][o]
-	gradient [3]func(c, a, b []float32, tiles, cStride, bStride, accumulate int)
+	//	c[i][o] = sum over tiles of a[t][i] * b[t][o]
+	//
+	// for the input channels of the given number of blocks, which are aStride
+	// elements apart in a and follow each other in c.
+	gradient [3]func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int)
 }
 
 // tiling cuts n images of h x w pixels into rows of tiles.

@@ -23,16 +23,16 @@ func winogradMirrorAVX2(dst []float32, src []float32, outer int, dstOuter int, s
 func winogradFilterGradAVX2(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
 
 // winogradProduct6x1AVX2 multiplies groups of 6 tiles by 1 vectors of output channels; see kernels.winograd.
-func winogradProduct6x1AVX2(c []float32, a []float32, b []float32, tiles int, depth int, cStride int, aStride int, bStride int)
+func winogradProduct6x1AVX2(c []float32, a []float32, b []float32, next []float32, tiles int, depth int, cStride int, aStride int, bStride int)
 
 // winogradProduct6x2AVX2 multiplies groups of 6 tiles by 2 vectors of output channels; see kernels.winograd.
-func winogradProduct6x2AVX2(c []float32, a []float32, b []float32, tiles int, depth int, cStride int, aStride int, bStride int)
+func winogradProduct6x2AVX2(c []float32, a []float32, b []float32, next []float32, tiles int, depth int, cStride int, aStride int, bStride int)
 
-// winogradGradient4x1AVX2 sums over tiles the products of a block of input channels, 4 at a time, with 1 vectors of output channels; see kernels.winograd.
-func winogradGradient4x1AVX2(c []float32, a []float32, b []float32, tiles int, cStride int, bStride int, accumulate int)
+// winogradGradient4x1AVX2 sums over tiles the products of input channels, 4 at a time, with 1 vectors of output channels; see kernels.winograd.
+func winogradGradient4x1AVX2(c []float32, a []float32, b []float32, tiles int, blocks int, cStride int, aStride int, bStride int, accumulate int)
 
-// winogradGradient4x2AVX2 sums over tiles the products of a block of input channels, 4 at a time, with 2 vectors of output channels; see kernels.winograd.
-func winogradGradient4x2AVX2(c []float32, a []float32, b []float32, tiles int, cStride int, bStride int, accumulate int)
+// winogradGradient4x2AVX2 sums over tiles the products of input channels, 4 at a time, with 2 vectors of output channels; see kernels.winograd.
+func winogradGradient4x2AVX2(c []float32, a []float32, b []float32, tiles int, blocks int, cStride int, aStride int, bStride int, accumulate int)
 
 // winogradInputAVX512 applies B^T, of a tile of the input; see kernels.winograd.
 func winogradInputAVX512(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
@@ -53,13 +53,13 @@ func winogradMirrorAVX512(dst []float32, src []float32, outer int, dstOuter int,
 func winogradFilterGradAVX512(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
 
 // winogradProduct8x1AVX512 multiplies groups of 8 tiles by 1 vectors of output channels; see kernels.winograd.
-func winogradProduct8x1AVX512(c []float32, a []float32, b []float32, tiles int, depth int, cStride int, aStride int, bStride int)
+func winogradProduct8x1AVX512(c []float32, a []float32, b []float32, next []float32, tiles int, depth int, cStride int, aStride int, bStride int)
 
 // winogradProduct8x2AVX512 multiplies groups of 8 tiles by 2 vectors of output channels; see kernels.winograd.
-func winogradProduct8x2AVX512(c []float32, a []float32, b []float32, tiles int, depth int, cStride int, aStride int, bStride int)
+func winogradProduct8x2AVX512(c []float32, a []float32, b []float32, next []float32, tiles int, depth int, cStride int, aStride int, bStride int)
 
-// winogradGradient8x1AVX512 sums over tiles the products of a block of input channels, 8 at a time, with 1 vectors of output channels; see kernels.winograd.
-func winogradGradient8x1AVX512(c []float32, a []float32, b []float32, tiles int, cStride int, bStride int, accumulate int)
+// winogradGradient8x1AVX512 sums over tiles the products of input channels, 8 at a time, with 1 vectors of output channels; see kernels.winograd.
+func winogradGradient8x1AVX512(c []float32, a []float32, b []float32, tiles int, blocks int, cStride int, aStride int, bStride int, accumulate int)
 
-// winogradGradient8x2AVX512 sums over tiles the products of a block of input channels, 8 at a time, with 2 vectors of output channels; see kernels.winograd.
-func winogradGradient8x2AVX512(c []float32, a []float32, b []float32, tiles int, cStride int, bStride int, accumulate int)
+// winogradGradient8x2AVX512 sums over tiles the products of input channels, 8 at a time, with 2 vectors of output channels; see kernels.winograd.
+func winogradGradient8x2AVX512(c []float32, a []float32, b []float32, tiles int, blocks int, cStride int, aStride int, bStride int, accumulate int)

@@ -2,7 +2,7 @@ package cpu
 
 // The blocking of a Winograd convolution aims at these sizes.
 const (
-	winogradFloats = 288 << 10 // transformed tiles and products of a block: half of a 2 MiB L2 cache
+	winogradFloats = 400 << 10 // transformed tiles and products of a block: three quarters of a 2 MiB L2 cache
 	winogradTiles  = 64        // tiles of a block, at most
 	winogradPair   = 2         // blocks of output channels that a product takes
 )
@@ -165,6 +165,18 @@ func (c *winogradConv) chunk(chunk, worker int) {
 	c.pair(c.shared, s.own, pair, from, to, s)
 }
 
+// next returns what the product of frequency q reads from the cache that all
+// cores share: count blocks of filters, or the tiles if there is one block.
+func (c *winogradConv) next(tiles, filters []float32, q, count int) []float32 {
+	if q == frequencies {
+		return nil
+	}
+	if c.blocks == 1 {
+		return tiles[q*c.tileStride():][:c.tiles*c.depth]
+	}
+	return filters[q*c.filterStride():][:count*c.depth*c.b.k.lanes]
+}
+
 // pair computes a pair of blocks of output channels from transformed tiles and
 // filters.
 func (c *winogradConv) pair(tiles, filters []float32, pair, from, to int, s *winogradScratch) {
@@ -173,7 +185,7 @@ func (c *winogradConv) pair(tiles, filters []float32, pair, from, to int, s *win
 	product := c.b.k.winograd.product[count]
 	groups := ceilDiv((to-from)*c.across, c.b.k.winograd.rows)
 	for q := range frequencies {
-		product(s.products[q*c.productStride():], tiles[q*c.tileStride():], filters[q*c.filterStride():],
+		product(s.products[q*c.productStride():], tiles[q*c.tileStride():], filters[q*c.filterStride():], c.next(tiles, filters, q+1, count),
 			groups, c.depth/lanes, c.tiles*lanes, c.tiles*lanes, c.depth*lanes)
 	}
 	for i := range count {

@@ -6,12 +6,9 @@ type filters struct {
 	cin, cout int
 }
 
-// filterGroup is the number of input channels transformed at a time: 9 vectors
-// each fit the L1 cache.
-const filterGroup = 8
-
-// stageLen returns the elements of each of the two buffers that transform wants.
-func (f *filters) stageLen() int { return filterGroup * 18 * f.k.lanes }
+// stageLen returns the elements of each of the two buffers that transform wants:
+// a square block of channels fits the L1 cache.
+func (f *filters) stageLen() int { return 18 * f.k.lanes * f.k.lanes }
 
 // depth and width return the channels of the sum and of the result, padded to
 // whole blocks; for the gradient by data the two change places.
@@ -40,12 +37,10 @@ func (f *filters) transform(dst []float32, stride int, w []float32, block int, r
 	}
 	src := w[block*lanes*s.outStride:]
 	valid := min(lanes, s.out-block*lanes)
-	for i := 0; i < s.in; i += filterGroup {
-		count := min(filterGroup, s.in-i)
+	for i := 0; i < s.in; i += lanes {
+		count := min(lanes, s.in-i)
 		if reverse {
-			for c := range count {
-				f.k.interleave(stage[c*taps3x3*lanes:], src[(i+c)*s.inStride:], valid, lanes, s.outStride, taps3x3, lanes)
-			}
+			f.gather(stage, src[i*s.inStride:], count, valid, half)
 		} else {
 			f.k.interleave(stage, src[i*s.inStride:], valid, lanes, s.outStride, count*taps3x3, lanes)
 		}
@@ -59,12 +54,22 @@ func (f *filters) transform(dst []float32, stride int, w []float32, block int, r
 	}
 }
 
+// gather writes [output channel][9][lanes of input channels] from count output
+// channels of the weights, by way of half.
+func (f *filters) gather(dst, w []float32, count, valid int, half []float32) {
+	lanes := f.k.lanes
+	f.k.interleave(half, w, count, lanes, f.cin*taps3x3, valid*taps3x3, lanes)
+	for tap := range taps3x3 {
+		f.k.interleave(dst[tap*lanes:], half[tap*lanes:], valid, lanes, taps3x3*lanes, lanes, taps3x3*lanes)
+	}
+}
+
 // gradient writes G^T u G for count input channels: src is [36, stride elements
 // apart][channel][lanes], dst [channel][9][lanes].
 func (f *filters) gradient(dst, src []float32, stride, count int, half []float32) {
 	lanes, m := f.k.lanes, f.k.winograd.filterGrad
-	for i := 0; i < count; i += filterGroup {
-		group := min(filterGroup, count-i)
+	for i := 0; i < count; i += lanes {
+		group := min(lanes, count-i)
 		m(half, src[i*lanes:], group, 18*lanes, lanes, tileIn, 3*lanes, tileIn*stride, lanes, stride)
 		m(dst[i*taps3x3*lanes:], half, group, taps3x3*lanes, 18*lanes, 3, lanes, lanes, 3*lanes, 3*lanes)
 	}

@@ -2,9 +2,9 @@ package cpu
 
 // The blocking of the gradient by weights aims at these sizes.
 const (
-	gradientChannels = 64       // input and output channels of a chunk
-	gradientFloats   = 80 << 10 // transformed tiles of a block, of input and gradient together
-	gradientChunks   = 8        // chunks, if there are as many blocks of tiles
+	gradientChannels = 64        // input and output channels of a chunk
+	gradientFloats   = 200 << 10 // transformed tiles of a block, of input and gradient together
+	gradientChunks   = 8         // chunks, if there are as many blocks of tiles
 )
 
 // winogradWeights computes the gradient of a 3x3 convolution by its weights by
@@ -135,9 +135,7 @@ func (c *winogradWeights) accumulate(s *gradientScratch, inBlocks, outBlocks, ti
 		a, b, p := s.input[q*c.inputStride():], s.output[q*c.outputStride():], s.products[q*c.productStride():]
 		for o := 0; o < outBlocks; o += winogradPair {
 			gradient := c.b.k.winograd.gradient[min(winogradPair, outBlocks-o)]
-			for i := range inBlocks {
-				gradient(p[(o*c.inSize+i*c.lanes)*c.lanes:], a[i*size:], b[o*size:], tiles, c.inSize*c.lanes, size, add)
-			}
+			gradient(p[o*c.inSize*c.lanes:], a, b[o*size:], tiles, inBlocks, c.inSize*c.lanes, size, size, add)
 		}
 	}
 }

@@ -250,17 +250,23 @@ func outer(s isa, acc [][]reg.VecVirtual, a func(i int) Mem, b func(v int) Mem) 
 	}
 }
 
+// prefetched is the number of cache lines of the next operand that a product
+// asks for in each turn of its inner loop.
+const prefetched = 8
+
 // tileProduct writes the product of transformed input and filters: channels of
 // the sum lie in blocks of a vector.
 func tileProduct(s isa, rows, columns int) {
 	name := fmt.Sprintf("winogradProduct%dx%d%s", rows, columns, s.name)
-	TEXT(name, NOSPLIT, "func(c, a, b []float32, tiles, depth, cStride, aStride, bStride int)")
+	TEXT(name, NOSPLIT, "func(c, a, b, next []float32, tiles, depth, cStride, aStride, bStride int)")
 	Doc(fmt.Sprintf("%s multiplies groups of %d tiles by %d vectors of output channels; see kernels.winograd.", name, rows, columns))
 	c, a, b := Load(Param("c").Base(), GP64()), Load(Param("a").Base(), GP64()), Load(Param("b").Base(), GP64())
 	tiles, depth := Load(Param("tiles"), GP64()), Load(Param("depth"), GP64())
 	cStride, aStride, bStride := bytesOf("cStride"), bytesOf("aStride"), bytesOf("bStride")
 	lane := s.lanes * 4
 	acc := accumulators(s, rows, columns)
+	soon, end := Load(Param("next").Base(), GP64()), Load(Param("next").Len(), GP64())
+	LEAQ(Mem{Base: soon, Index: end, Scale: 4}, end)
 	Label("tile")
 	DECQ(tiles)
 	JL(LabelRef("done"))
@@ -270,6 +276,12 @@ func tileProduct(s isa, rows, columns int) {
 	MOVQ(b, y)
 	MOVQ(depth, n)
 	Label("block")
+	for i := range prefetched {
+		PREFETCHT1(Mem{Base: soon, Disp: i * 64})
+	}
+	ADDQ(U32(prefetched*64), soon)
+	CMPQ(soon, end)
+	CMOVQHI(end, soon)
 	for k := range s.lanes {
 		outer(s, acc,
 			func(i int) Mem { return Mem{Base: x, Disp: i*lane + k*4} },
@@ -304,19 +316,35 @@ func column(base, stride reg.Register, v, disp int) Mem {
 const gradientUnroll = 4
 
 // tileGradient writes the product that sums over tiles: rows of c are input
-// channels inside one block.
+// channels.
 func tileGradient(s isa, rows, columns int) {
 	name := fmt.Sprintf("winogradGradient%dx%d%s", rows, columns, s.name)
-	TEXT(name, NOSPLIT, "func(c, a, b []float32, tiles, cStride, bStride, accumulate int)")
-	Doc(fmt.Sprintf("%s sums over tiles the products of a block of input channels, %d at a time, with %d vectors of output channels; see kernels.winograd.", name, rows, columns))
+	TEXT(name, NOSPLIT, "func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int)")
+	Doc(fmt.Sprintf("%s sums over tiles the products of input channels, %d at a time, with %d vectors of output channels; see kernels.winograd.", name, rows, columns))
 	c, a := Load(Param("c").Base(), GP64()), Load(Param("a").Base(), GP64())
 	cStride, bStride := bytesOf("cStride"), bytesOf("bStride")
-	lane := s.lanes * 4
 	acc := accumulators(s, rows, columns)
-	groups := GP64()
+	blocks, groups := Load(Param("blocks"), GP64()), GP64()
+	Label("blocks")
 	MOVQ(U32(s.lanes/rows), groups)
 	Label("group")
 	clearAll(s, acc)
+	sumTiles(s, acc, a, bStride)
+	storeSums(s, acc, c, cStride)
+	ADDQ(U32(rows*s.lanes*4), c)
+	ADDQ(U32(rows*4), a)
+	DECQ(groups)
+	JNE(LabelRef("group"))
+	next := bytesOf("aStride")
+	LEAQ(Mem{Base: a, Index: next, Scale: 1, Disp: -s.lanes * 4}, a)
+	DECQ(blocks)
+	JNE(LabelRef("blocks"))
+	finish()
+}
+
+// sumTiles adds the products of all tiles.
+func sumTiles(s isa, acc [][]reg.VecVirtual, a, bStride reg.Register) {
+	lane := s.lanes * 4
 	x, y, n := GP64(), GP64(), GP64()
 	MOVQ(a, x)
 	Load(Param("b").Base(), y)
@@ -346,6 +374,11 @@ func tileGradient(s isa, rows, columns int) {
 	DECQ(n)
 	JNE(LabelRef("single"))
 	Label("store")
+}
+
+// storeSums writes the sums to c, or adds them to it.
+func storeSums(s isa, acc [][]reg.VecVirtual, c, cStride reg.Register) {
+	lane := s.lanes * 4
 	continued := GP64()
 	Load(Param("accumulate"), continued)
 	TESTQ(continued, continued)
@@ -361,11 +394,6 @@ func tileGradient(s isa, rows, columns int) {
 			VMOVUPS(acc[i][v], column(c, cStride, v, i*lane))
 		}
 	}
-	ADDQ(U32(rows*lane), c)
-	ADDQ(U32(rows*4), a)
-	DECQ(groups)
-	JNE(LabelRef("group"))
-	finish()
 }
 
 func floatBits(c float32) uint32 { return math.Float32bits(c) }
