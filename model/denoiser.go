@@ -11,11 +11,13 @@ import (
 type Denoiser struct {
 	model   *Model
 	weights []float32
+	version uint64 // of the weights
 	batch   int
 }
 
-// Denoiser returns D with a flat buffer of weights, which is read at every call
-// and must not change during one. It runs at most batch images at a time.
+// Denoiser returns D with a flat buffer of weights, which must not change while
+// the Denoiser is in use: kernels keep what they derive from them. Make a new one
+// after a change, which costs nothing. It runs at most batch images at a time.
 func (m *Model) Denoiser(weights []float32, batch int) (*Denoiser, error) {
 	if len(weights) != m.layout.Size {
 		return nil, fmt.Errorf("model: weights of %d elements, want %d", len(weights), m.layout.Size)
@@ -23,7 +25,8 @@ func (m *Model) Denoiser(weights []float32, batch int) (*Denoiser, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("model: batch of %d images, want at least 1", batch)
 	}
-	return &Denoiser{m, weights, batch}, nil
+	m.versions++
+	return &Denoiser{model: m, weights: weights, version: m.versions, batch: batch}, nil
 }
 
 // SigmaRange returns the noise levels that the preconditioning supports.
@@ -99,7 +102,7 @@ func (d *Denoiser) some(dst, x, sigmas []float64, labels []float32) error {
 	if err != nil {
 		return err
 	}
-	if err := p.setWeights(d.weights); err != nil {
+	if err := p.setWeights(d.weights, d.version); err != nil {
 		return err
 	}
 	if err := setRows("class labels", p.labels, labels, n, n); err != nil {

@@ -22,7 +22,8 @@ type graph struct {
 	labels, augment          *gorgonia.Node // [n,dim] or nil
 	dropout                  *unet.Dropout  // nil in evaluation
 	params                   []unet.Param
-	d                        *gorgonia.Node // D(x; sigma)
+	blocks                   []gorgonia.Nodes // inside each residual block
+	d                        *gorgonia.Node   // D(x; sigma)
 }
 
 func newGraph(n int, dtype tensor.Dtype) *graph {
@@ -62,13 +63,14 @@ func (g *graph) denoise(c Config, x *gorgonia.Node, training bool) error {
 	if g.Err != nil {
 		return fmt.Errorf("model: %w", g.Err)
 	}
-	f, params, err := n.Build(unet.Inputs{
+	network, err := n.BuildNetwork(unet.Inputs{
 		X: scaled, NoiseLabels: g.cNoise, ClassLabels: g.labels, AugmentLabels: g.augment, Dropout: g.dropout,
 	})
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
-	g.params = params
+	g.params, g.blocks = network.Params, network.Blocks
+	f := network.F
 	if c.narrows() {
 		f = g.Apply(op.Narrow{From: 0, Len: c.Network.InChannels}, f)
 	}

@@ -22,6 +22,8 @@ type Model struct {
 	device *Device
 	eval   map[int]*program
 	vjp    map[int]*vjpProgram // made at first use
+
+	versions uint64 // of weights given out so far
 }
 
 // New returns the denoiser of a configuration on a device.
@@ -53,21 +55,27 @@ type program struct {
 	precond precond.Preconditioning
 	dim     int
 	weights *float32 // first element of the weights now bound
+	version uint64   // and their version
 
 	coeffs          [4][]float32 // c_skip, c_out, c_in, c_noise
 	labels, augment []float32
 	x, out          []float32 // evaluation: noisy images and D
 }
 
-// compile makes a program of a graph's outputs and binds buffers to the
-// coefficients and labels.
+// compile makes a program of a graph's outputs.
 func (m *Model) compile(g *graph, outputs ...*gorgonia.Node) (*program, error) {
 	compiled, err := engine.Compile(m.device.backend, outputs...)
 	if err != nil {
 		return nil, err
 	}
+	return m.load(g, compiled)
+}
+
+// load makes a compiled graph ready to run and binds buffers to the coefficients
+// and labels.
+func (m *Model) load(g *graph, compiled *engine.Program) (*program, error) {
 	if free, ok := sysmem.Available(); ok && compiled.ArenaBytes() > free {
-		return nil, fmt.Errorf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: use a smaller microbatch (--micro) or batch",
+		return nil, fmt.Errorf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: use a smaller microbatch (--micro) or batch, or recompute in training (--recompute-light)",
 			g.n, compiled.ArenaBytes()>>20, free>>20)
 	}
 	machine, err := engine.NewMachine(compiled)
@@ -100,12 +108,14 @@ func (p *program) input(n *gorgonia.Node) ([]float32, error) {
 	return b, p.Bind(n, engine.Buffer{F32: b})
 }
 
-// setWeights binds a flat buffer of weights.
-func (p *program) setWeights(flat []float32) error {
+// setWeights binds a flat buffer of weights. A version other than 0 stands for
+// their contents among all weights of the model: kernels may keep what they
+// derive from them.
+func (p *program) setWeights(flat []float32, version uint64) error {
 	if len(flat) != p.layout.Size {
 		return fmt.Errorf("model: weights of %d elements, want %d", len(flat), p.layout.Size)
 	}
-	if p.weights == &flat[0] {
+	if p.weights == &flat[0] && p.version == version {
 		return nil
 	}
 	for i, q := range p.layout.Params {
@@ -113,11 +123,11 @@ func (p *program) setWeights(flat []float32) error {
 		if !p.Uses(p.params[i]) {
 			continue
 		}
-		if err := p.Bind(p.params[i], engine.Buffer{F32: q.View(flat)}); err != nil {
+		if err := p.BindVersion(p.params[i], engine.Buffer{F32: q.View(flat)}, version); err != nil {
 			return err
 		}
 	}
-	p.weights = &flat[0]
+	p.weights, p.version = &flat[0], version
 	return nil
 }
 

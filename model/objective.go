@@ -50,29 +50,29 @@ type Loss struct {
 // NewLoss compiles the objective for n images, with gradients by every
 // parameter that is trained if training, in which case dropout is part of it.
 func (m *Model) NewLoss(o Objective, n int, training bool) (*Loss, error) {
+	return m.newLoss(o, n, training, Recompute{})
+}
+
+// NewRecomputingLoss is NewLoss with gradients whose program does not keep every
+// value that they need.
+func (m *Model) NewRecomputingLoss(o Objective, n int, r Recompute) (*Loss, error) {
+	return m.newLoss(o, n, true, r)
+}
+
+func (m *Model) newLoss(o Objective, n int, training bool, r Recompute) (*Loss, error) {
 	g, err := m.lossGraph(o, n, training)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := m.compileLoss(g, r)
 	if err != nil {
 		return nil, err
 	}
 	l := &Loss{n: n, grads: g.grads, twins: twins(g.grads)}
-	if l.program, err = m.compile(g.graph, g.outputs()...); err != nil {
+	if l.program, err = m.load(g.graph, compiled); err != nil {
 		return nil, err
 	}
 	return l, l.bind(g)
-}
-
-// PlanLoss returns the memory and the floating-point operations of a run of
-// NewLoss's program, without allocating any of it.
-func (m *Model) PlanLoss(o Objective, n int, training bool) (arenaBytes int64, flops float64, err error) {
-	g, err := m.lossGraph(o, n, training)
-	if err != nil {
-		return 0, 0, err
-	}
-	compiled, err := engine.Compile(m.device.backend, g.outputs()...)
-	if err != nil {
-		return 0, 0, err
-	}
-	return compiled.ArenaBytes(), compiled.Flops(), nil
 }
 
 // lossGraph is a graph of the loss; cotangent and grads are nil without
@@ -223,7 +223,7 @@ func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
 	if err := l.set(b, len(losses)); err != nil {
 		return err
 	}
-	if err := l.program.setWeights(weights); err != nil {
+	if err := l.program.setWeights(weights, 0); err != nil {
 		return err
 	}
 	if err := l.setGrad(grad); err != nil {

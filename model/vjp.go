@@ -44,7 +44,7 @@ func (d *Denoiser) VJP(ctx context.Context, dst, grad, x []float64, sigma float6
 			rows = labels[at*classes : end*classes]
 		}
 		a, b := at*dim, end*dim
-		if err := p.run(d.weights, dst[a:b], grad[a:b], x[a:b], sigma, cotangent[a:b], rows); err != nil {
+		if err := p.run(d, dst[a:b], grad[a:b], x[a:b], sigma, cotangent[a:b], rows); err != nil {
 			return err
 		}
 	}
@@ -52,9 +52,9 @@ func (d *Denoiser) VJP(ctx context.Context, dst, grad, x []float64, sigma float6
 }
 
 // run computes one batch.
-func (p *vjpProgram) run(weights []float32, dst, grad, x []float64, sigma float64, cotangent []float64, labels []float32) error {
+func (p *vjpProgram) run(d *Denoiser, dst, grad, x []float64, sigma float64, cotangent []float64, labels []float32) error {
 	n := len(x) / p.dim
-	if err := p.setWeights(weights); err != nil {
+	if err := p.setWeights(d.weights, d.version); err != nil {
 		return err
 	}
 	if err := setRows("class labels", p.labels, labels, n, n); err != nil {

@@ -49,6 +49,9 @@ type Config struct {
 	Seed     uint64  `yaml:"seed"`
 	Transfer string  `yaml:"transfer"` // snapshot whose weights a new run starts from; "" for none
 
+	Recompute      []int `yaml:"recompute"`       // image sizes at which the insides of blocks are computed again for the gradients, not kept
+	RecomputeLight bool  `yaml:"recompute_light"` // at every size, those of them that take no matrix product
+
 	LR        float64 `yaml:"lr"`         // Adam learning rate
 	LRRampup  float64 `yaml:"lr_rampup"`  // Mimg over which it rises from 0
 	Beta1     float64 `yaml:"beta1"`      // Adam
@@ -94,6 +97,11 @@ func (c Config) Model() (model.Config, error) {
 	return model.Config{Network: c.Network(), Precond: p}, nil
 }
 
+// recompute returns what the training program does not keep.
+func (c Config) recompute() model.Recompute {
+	return model.Recompute{Levels: c.Recompute, Light: c.RecomputeLight}
+}
+
 // TotalImages returns the number of images after which training stops, at the
 // first whole batch: round(Duration * 1e6).
 func (c Config) TotalImages() int64 { return int64(math.Round(c.Duration * 1e6)) }
@@ -130,6 +138,9 @@ func (c Config) Validate() error {
 	m, err := c.Model()
 	if err == nil {
 		err = m.Validate()
+	}
+	if err == nil {
+		err = c.recompute().Check(m.Network)
 	}
 	_, lossErr := c.Objective()
 	return errors.Join(append(errs, err, lossErr, c.checkScales(), c.checkPipe())...)

@@ -59,6 +59,9 @@ func (c *Config) Complete() {
 	if c.Loss == "" {
 		c.Loss = OwnLoss(c.Precond)
 	}
+	if c.Recompute == nil {
+		c.Recompute = []int{} // as a file has it
+	}
 	c.coverScales()
 	if p, err := c.preconditioning(); err == nil {
 		c.PrecondParams = p.Params()

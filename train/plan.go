@@ -5,6 +5,7 @@ import (
 
 	"edm/data"
 	"edm/internal/rng"
+	"edm/loss"
 	"edm/model"
 )
 
@@ -14,42 +15,82 @@ type PlanInfo struct {
 	ArenaBytes      int64   // compiled step: activations, gradients in flight, scratch
 	StateBytes      int64   // weights, average, moments, gradients
 	ValidationBytes int64   // its compiled program, images and noise
-	FlopsPerImage   float64 // forward and backward, direct convolutions
+	FlopsPerImage   float64 // forward and backward, direct convolutions, recomputation left out
 	SecondsPerImage float64 // measured on one microbatch
 }
 
 // Estimate compiles a configuration and returns what a run would need but for
 // the time. It allocates none of that.
 func Estimate(c Config, d *model.Device) (PlanInfo, error) {
-	if err := c.Validate(); err != nil {
-		return PlanInfo{}, err
-	}
-	mc, err := c.Model()
+	m, o, err := c.build(d)
 	if err != nil {
 		return PlanInfo{}, err
 	}
-	m, err := model.New(mc, d)
-	if err != nil {
-		return PlanInfo{}, err
-	}
-	o, err := c.Objective()
-	if err != nil {
-		return PlanInfo{}, err
-	}
-	arena, flops, err := m.PlanLoss(o, c.Micro, true)
+	step, err := m.PlanLoss(o, c.Micro, true, c.recompute())
 	if err != nil {
 		return PlanInfo{}, err
 	}
 	info := PlanInfo{
-		Parameters: m.Layout().Count, ArenaBytes: arena, StateBytes: int64(m.Layout().Size) * 4 * 6,
-		FlopsPerImage: flops / float64(c.Micro),
+		Parameters: m.Layout().Count, ArenaBytes: step.ArenaBytes, StateBytes: int64(m.Layout().Size) * 4 * 6,
+		FlopsPerImage: (step.Flops - step.Recomputed) / float64(c.Micro),
 	}
 	if c.Validation > 0 {
-		arena, _, err = m.PlanLoss(o, c.Micro, false)
+		v, err := m.PlanLoss(o, c.Micro, false, model.Recompute{})
+		if err != nil {
+			return PlanInfo{}, err
+		}
 		images := (c.Validation + c.Micro - 1) / c.Micro * c.Micro
-		info.ValidationBytes = arena + int64(images)*int64(mc.Dim())*4*2
+		info.ValidationBytes = v.ArenaBytes + int64(images)*int64(m.Config().Dim())*4*2
 	}
-	return info, err
+	return info, nil
+}
+
+// build returns the model and the objective of a valid configuration.
+func (c Config) build(d *model.Device) (*model.Model, loss.Objective, error) {
+	if err := c.Validate(); err != nil {
+		return nil, nil, err
+	}
+	mc, err := c.Model()
+	if err != nil {
+		return nil, nil, err
+	}
+	o, err := c.Objective()
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := model.New(mc, d)
+	return m, o, err
+}
+
+// Trade is one choice of what a step computes again and what of it keeps.
+type Trade struct {
+	Recompute  model.Recompute
+	ArenaBytes int64   // compiled step
+	Work       float64 // operations beyond those of keeping all, as a fraction of them
+}
+
+// Trades returns what the memory of a step and its work would be for nothing
+// recomputed, for what takes no products, and for the network's levels, largest
+// first, each with those before. It allocates none of that memory.
+func Trades(c Config, d *model.Device) ([]Trade, error) {
+	m, o, err := c.build(d)
+	if err != nil {
+		return nil, err
+	}
+	levels := m.Config().Network.Levels()
+	choices := []model.Recompute{{}, {Light: true}}
+	for i := range levels {
+		choices = append(choices, model.Recompute{Levels: levels[:i+1]})
+	}
+	var trades []Trade
+	for _, r := range choices {
+		p, err := m.PlanLoss(o, c.Micro, true, r)
+		if err != nil {
+			return nil, err
+		}
+		trades = append(trades, Trade{r, p.ArenaBytes, p.Recomputed / (p.Flops - p.Recomputed)})
+	}
+	return trades, nil
 }
 
 // Plan is Estimate with the time: it runs a microbatch of noise.

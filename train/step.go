@@ -25,7 +25,7 @@ func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := m.NewLoss(draws.loss, c.Micro, true)
+	program, err := m.NewRecomputingLoss(draws.loss, c.Micro, c.recompute())
 	if err != nil {
 		return nil, err
 	}

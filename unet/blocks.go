@@ -108,7 +108,22 @@ func (s *scope) dropout(x *gorgonia.Node) *gorgonia.Node {
 	return s.Apply(op.Dropout{Site: site}, x, s.drop.P, s.drop.Key, s.drop.Counter)
 }
 
-// residual adds a block: two normalised convolutions with the embedding
+// block adds a residual block that reads x, and an encoder output if it joins
+// one, and notes the nodes inside it.
+func (s *scope) block(b block, x, emb *gorgonia.Node, skips *gorgonia.Nodes) *gorgonia.Node {
+	before := len(s.graph.AllNodes())
+	out := s.residual(b, s.joined(b, x, skips), emb)
+	var inside gorgonia.Nodes
+	for _, n := range s.graph.AllNodes()[before:] {
+		if n.Op() != nil && n != out {
+			inside = append(inside, n)
+		}
+	}
+	s.blocks = append(s.blocks, inside)
+	return out
+}
+
+// residual adds a block's operations: two normalised convolutions with the embedding
 // between them, a skip connection, and optionally self-attention.
 func (s *scope) residual(b block, x, emb *gorgonia.Node) *gorgonia.Node {
 	if s.Err != nil {

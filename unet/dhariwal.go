@@ -29,11 +29,11 @@ func (c Config) dhariwal(s *scope, in Inputs) *gorgonia.Node {
 	skips := gorgonia.Nodes{x}
 	enc, _ := c.encoderBlocks()
 	for _, b := range slices.Concat(enc...) {
-		x = s.residual(b, x, emb)
+		x = s.block(b, x, emb, nil)
 		skips = append(skips, x)
 	}
 	for _, b := range slices.Concat(c.decoderBlocks()...) {
-		x = s.residual(b, s.joined(b, x, &skips), emb)
+		x = s.block(b, x, emb, &skips)
 	}
 	return s.conv("out_conv", s.groupNorm("out_norm", x, true), c.OutChannels, 3, s.output, extras{scale: 1})
 }

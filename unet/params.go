@@ -87,6 +87,7 @@ type scope struct {
 	filter op.Filter
 	sites  int
 	drop   *Dropout
+	blocks []gorgonia.Nodes
 }
 
 // param adds a parameter.
@@ -103,18 +104,34 @@ func (s *scope) frozen(name string, init Init, shape ...int) *gorgonia.Node {
 	return n
 }
 
+// Network is a network in a graph.
+type Network struct {
+	F      *gorgonia.Node // [N,OutChannels,H,W]
+	Params []Param        // in a fixed order
+	// Blocks holds, for each residual block in the order of computation, the nodes
+	// between what it reads and its output, in the order of theirs. They can be
+	// computed from the outputs of earlier blocks, the embedding and parameters.
+	Blocks []gorgonia.Nodes
+}
+
 // Build adds the network to the graph of its inputs and returns F
 // [N,OutChannels,H,W] and the parameters in a fixed order.
 func (c Config) Build(in Inputs) (*gorgonia.Node, []Param, error) {
+	n, err := c.BuildNetwork(in)
+	return n.F, n.Params, err
+}
+
+// BuildNetwork is Build that also tells the network's blocks.
+func (c Config) BuildNetwork(in Inputs) (Network, error) {
 	if err := c.Validate(); err != nil {
-		return nil, nil, err
+		return Network{}, err
 	}
 	if err := c.check(in); err != nil {
-		return nil, nil, fmt.Errorf("unet: build %s: %w", c.Arch, err)
+		return Network{}, fmt.Errorf("unet: build %s: %w", c.Arch, err)
 	}
 	filter, err := op.NewFilter(c.ResampleFilter...)
 	if err != nil {
-		return nil, nil, err
+		return Network{}, err
 	}
 	s := &scope{style: c.style(), graph: in.X.Graph(), dtype: in.X.Dtype(), filter: filter}
 	if c.Dropout > 0 {
@@ -126,7 +143,7 @@ func (c Config) Build(in Inputs) (*gorgonia.Node, []Param, error) {
 	}
 	f := network(s, in)
 	if s.Err != nil {
-		return nil, nil, fmt.Errorf("unet: build %s: %w", c.Arch, s.Err)
+		return Network{}, fmt.Errorf("unet: build %s: %w", c.Arch, s.Err)
 	}
-	return f, s.params, nil
+	return Network{F: f, Params: s.params, Blocks: s.blocks}, nil
 }

@@ -60,7 +60,7 @@ func (c Config) songEncoder(s *scope, image, emb *gorgonia.Node) (*gorgonia.Node
 	aux := image
 	for i, blocks := range levels {
 		for _, b := range blocks {
-			x = s.residual(b, x, emb)
+			x = s.block(b, x, emb, nil)
 			if b.resample == down {
 				res, _, _ := c.level(i)
 				x, aux = c.readAgain(s, fmt.Sprintf("enc.%[1]dx%[1]d_aux_", res), x, aux)
@@ -113,7 +113,7 @@ func (c Config) songDecoder(s *scope, x, emb *gorgonia.Node, skips gorgonia.Node
 	levels := c.decoderBlocks()
 	for j, blocks := range levels {
 		for _, b := range blocks {
-			x = s.residual(b, s.joined(b, x, &skips), emb)
+			x = s.block(b, x, emb, &skips)
 		}
 		top := j == len(levels)-1
 		if c.DecoderType != "skip" && !top {

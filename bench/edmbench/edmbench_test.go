@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"math"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"edm/internal/benchmark"
 	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
@@ -19,27 +17,23 @@ import (
 )
 
 // tiny writes a snapshot of a network with every kind of layer and returns its
-// path and model.
-func tiny(t *testing.T) (string, *model.Model) {
+// path and the number of its parameters.
+func tiny(t *testing.T) (string, int) {
 	t.Helper()
 	n := unet.DefaultConfig()
 	n.ImgResolution, n.InChannels, n.OutChannels = 8, 2, 2
 	n.ModelChannels, n.ChannelMult, n.NumBlocks = 8, []int{1, 2}, 1
 	n.AttnResolutions, n.Dropout = []int{4}, 0.1
-	m, err := model.New(model.Config{Network: n, Precond: precond.DefaultEDM()}, model.Portable())
+	c := benchmark.Config{Model: model.Config{Network: n, Precond: precond.DefaultEDM()}, Batch: 1}
+	w, err := benchmark.New(c, model.Portable())
 	if err != nil {
 		t.Fatal(err)
 	}
-	weights := make([]float32, m.Layout().Size)
-	if err := m.Layout().Init(weights, 3); err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "tiny.safetensors")
-	w := &workload{model: m, weights: weights}
-	if err := w.writeSnapshot(path); err != nil {
+	if err := writeFile(path, w.Snapshot); err != nil {
 		t.Fatal(err)
 	}
-	return path, m
+	return path, w.Model().Layout().Count
 }
 
 // start parses and runs a command line and returns what it wrote.
@@ -57,30 +51,30 @@ func start(t *testing.T, input string, args ...string) string {
 }
 
 func TestServe(t *testing.T) {
-	path, m := tiny(t)
+	path, parameters := tiny(t)
 	input := `{"do":"train","steps":2}
 {"do":"forward","steps":3}
 {"do":"sleep","steps":1}
 {"do":"train","steps":0}
 {"do":"train","step":1}
+{"do":"peak"}
+{"do":"peak","threads":1,"steps":1}
 `
-	lines := strings.Split(strings.TrimSpace(start(t, input, "-network", path, "-batch", "3")), "\n")
-	if len(lines) != 6 {
-		t.Fatalf("%d lines, want 6: %q", len(lines), lines)
+	lines := strings.Split(strings.TrimSpace(start(t, input, "-network", path, "-batch", "3", "-threads", "1")), "\n")
+	if len(lines) != 8 {
+		t.Fatalf("%d lines, want 8: %q", len(lines), lines)
 	}
 	var h hello
 	if err := json.Unmarshal([]byte(lines[0]), &h); err != nil {
 		t.Fatal(err)
 	}
-	if h.Parameters != m.Layout().Count || h.Batch != 3 || h.Threads < 1 {
-		t.Errorf("hello = %+v, want %d parameters and batch 3", h, m.Layout().Count)
+	if h.Parameters != parameters || h.Batch != 3 || h.Threads != 1 || h.Kernels == "" || h.Instructions == "" {
+		t.Errorf("hello = %+v, want %d parameters and batch 3", h, parameters)
 	}
-	// Two products of the backward pass for one of the forward pass, but none
-	// by the image, so a little less than three times.
 	if r := h.TrainGFLOP / h.ForwardGFLOP; !(r > 2.7 && r < 3) {
 		t.Errorf("a training step is %g times an evaluation, want just under 3", r)
 	}
-	for i, images := range []int{6, 9, 0, 0, 0} {
+	for i, images := range []int{6, 9, 0, 0, 0, 0, 0} {
 		var a answer
 		if err := json.Unmarshal([]byte(lines[1+i]), &a); err != nil {
 			t.Fatal(err)
@@ -91,124 +85,70 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestCheck holds the recorded gradients against differences of the recorded
-// loss: along the gradient a small step must change the loss by its norm.
-func TestCheck(t *testing.T) {
-	path, m := tiny(t)
-	record := func(network string) *safetensors.File {
-		out := filepath.Join(t.TempDir(), "check.safetensors")
-		start(t, "", "-network", network, "-batch", "2", "-check", out)
-		f, err := safetensors.ReadFile(out)
+// The peak may be of more threads than the workload has.
+func TestServePeak(t *testing.T) {
+	path, _ := tiny(t)
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	lines := strings.Split(strings.TrimSpace(start(t, `{"do":"peak","threads":2}`, "-network", path, "-batch", "1", "-threads", "1")), "\n")
+	var a answer
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &a); err != nil {
+		t.Fatal(err)
+	}
+	if !(a.GFLOPS > 0) || a.Error != "" || a.Images != 0 {
+		t.Errorf("answer %+v, want a rate alone", a)
+	}
+	if n := runtime.GOMAXPROCS(0); n != 1 {
+		t.Errorf("%d threads afterwards, want 1", n)
+	}
+}
+
+// What -write and -check write can be read.
+func TestFiles(t *testing.T) {
+	path, parameters := tiny(t)
+	for flag, prefix := range map[string]string{"-write": "", "-check": "grad."} {
+		to := filepath.Join(t.TempDir(), "out.safetensors")
+		if text := start(t, "", "-network", path, "-batch", "2", flag, to); text != "" {
+			t.Errorf("%s says %q", flag, text)
+		}
+		f, err := safetensors.ReadFile(to)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return f
+		count := 0
+		for name, tensor := range f.Tensors {
+			if strings.HasPrefix(name, prefix+"model.") {
+				v, err := tensor.Float64s()
+				if err != nil {
+					t.Fatal(err)
+				}
+				count += len(v)
+			}
+		}
+		if count != parameters {
+			t.Errorf("%s: tensors %smodel.* have %d elements, want %d", flag, prefix, count, parameters)
+		}
 	}
-	f := record(path)
-	snapshot, err := safetensors.ReadFile(path)
+	c, err := parse([]string{"-network", path, "-write", t.TempDir()}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	norm := 0.0
-	for _, p := range m.Layout().Params {
-		names = append(names, "grad."+p.Name)
-		for _, v := range floats(t, f, "grad."+p.Name) {
-			norm += v * v
-		}
+	if err := run(c, strings.NewReader(""), io.Discard); err == nil {
+		t.Error("-write to a folder: no error")
 	}
-	names = append(names, "in.x", "out.D", "in.images", "in.noise", "in.sigma", "out.loss")
-	for _, name := range names {
-		if _, ok := f.Tensors[name]; !ok {
-			t.Errorf("no tensor %s", name)
-		}
-	}
-	if len(names) != len(f.Tensors) {
-		t.Errorf("%d tensors, want %d", len(f.Tensors), len(names))
-	}
-	norm = math.Sqrt(norm)
-	const step = 1e-3
-	moved := func(sign float64) float64 {
-		g := *snapshot
-		g.Tensors = map[string]safetensors.Tensor{}
-		for name, w := range snapshot.Tensors {
-			v := floats(t, snapshot, name)
-			for i, d := range floats(t, f, "grad."+name) {
-				v[i] += sign * step * d / norm
-			}
-			g.Tensors[name] = safetensors.FromFloat32s(narrow(v), w.Shape...)
-		}
-		to := filepath.Join(t.TempDir(), "moved.safetensors")
-		if err := writeFile(to, &g); err != nil {
-			t.Fatal(err)
-		}
-		return total(floats(t, record(to), "out.loss"), m.Config().Dim())
-	}
-	slope := (moved(1) - moved(-1)) / (2 * step)
-	if math.Abs(slope-norm) > 0.02*norm {
-		t.Errorf("the loss changes by %g a unit step along the gradient, want its norm %g", slope, norm)
-	}
-}
-
-// total is the mean over images of the sum over pixels, from means over pixels.
-func total(losses []float64, dim int) float64 {
-	var sum float64
-	for _, l := range losses {
-		sum += l
-	}
-	return sum / float64(len(losses)) * float64(dim)
-}
-
-func floats(t *testing.T, f *safetensors.File, name string) []float64 {
-	t.Helper()
-	v, err := f.Tensors[name].Float64s()
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return v
-}
-
-func narrow(v []float64) []float32 {
-	out := make([]float32, len(v))
-	for i, x := range v {
-		out[i] = float32(x)
-	}
-	return out
 }
 
 func TestProfile(t *testing.T) {
 	path, _ := tiny(t)
 	for _, by := range []string{"kind", "shape"} {
 		text := start(t, "", "-network", path, "-batch", "2", "-profile", "both", "-steps", "2", "-by", by)
-		for _, want := range []string{"training, batch 2", "forward, batch 2", "Conv2DWeights 3x3", "Adam and EMA", "total"} {
+		for _, want := range []string{"train, batch 2", "forward, batch 2", "Conv2DWeights 3x3", "Adam and EMA", "total"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("-by %s: no %q in\n%s", by, want, text)
 			}
 		}
 		if got := strings.Contains(text, "[2 8 8 8]"); got != (by == "shape") {
 			t.Errorf("-by %s: shapes in the table: %v", by, got)
-		}
-	}
-}
-
-// TestRandomIsReproducible: two presets are equal, and no parameter is left
-// without a size that a check would notice.
-func TestRandomIsReproducible(t *testing.T) {
-	m, a, err := random("demo", model.Portable())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, b, err := random("demo", model.Portable())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(a, b); d != "" {
-		t.Error(d)
-	}
-	for _, p := range m.Layout().Params {
-		v := p.View(a)
-		if top := max(slices.Max(v), -slices.Min(v)); !(top > 0.01 && top < 3) {
-			t.Errorf("%s: largest weight %g, want 0.01 to 3", p.Name, top)
 		}
 	}
 }

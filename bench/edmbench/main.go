@@ -11,8 +11,13 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 
+	"edm/internal/atomicfile"
+	"edm/internal/benchmark"
+	"edm/internal/safetensors"
 	"edm/model"
+	"edm/unet"
 )
 
 // config is what the command line says.
@@ -29,8 +34,9 @@ const usage = `usage: edmbench -preset NAME|-network FILE [options]
 
 Without -write, -check or -profile: read one JSON command a line from standard
 input, {"do":"train","steps":3} or {"do":"forward","steps":3}, and answer each
-with a line {"seconds":...,"images":...}. The first line written describes the
-network and the kernels.
+with a line {"seconds":...,"images":...}. {"do":"peak","threads":2} gets the
+processor's multiply-add peak, {"gflops":...}. The first line written describes
+the network and the kernels.
 
 `
 
@@ -58,7 +64,7 @@ func parse(args []string, w io.Writer) (config, error) {
 		f.PrintDefaults()
 	}
 	f.StringVar(&c.network, "network", "", "snapshot `file` to run")
-	f.StringVar(&c.preset, "preset", "", "network `name` to run with random weights instead: demo, small or cifar10")
+	f.StringVar(&c.preset, "preset", "", "network `name` to run with random weights instead: "+strings.Join(unet.PresetNames(), ", "))
 	f.IntVar(&c.batch, "batch", 16, "images a step")
 	f.IntVar(&c.threads, "threads", 0, "threads; 0 is one a logical processor")
 	f.StringVar(&c.write, "write", "", "write the weights to a snapshot `file` and exit")
@@ -106,17 +112,59 @@ func run(c config, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer device.Close()
-	w, err := newWorkload(c, device)
+	w, err := c.workload(device)
 	if err != nil {
 		return err
 	}
 	switch {
 	case c.write != "":
-		return w.writeSnapshot(c.write)
+		return writeFile(c.write, w.Snapshot)
 	case c.check != "":
-		return w.writeCheck(c.check)
+		return writeFile(c.check, w.Record)
 	case c.profile != "":
-		return w.profile(out, c)
+		return c.print(out, w)
 	}
-	return w.serve(in, out)
+	return serve(w, device, in, out)
+}
+
+// workload loads the snapshot or makes the preset that the command line names.
+func (c config) workload(device *model.Device) (*benchmark.Workload, error) {
+	if c.network != "" {
+		return benchmark.Open(c.network, c.batch, device)
+	}
+	m, err := benchmark.Preset(c.preset, c.batch)
+	if err != nil {
+		return nil, err
+	}
+	return benchmark.New(m, device)
+}
+
+// print writes where the time of a training step, an evaluation or both goes.
+func (c config) print(out io.Writer, w *benchmark.Workload) error {
+	for _, mode := range []benchmark.Mode{benchmark.Training, benchmark.Forward} {
+		if c.profile != "both" && c.profile != string(mode) {
+			continue
+		}
+		p, err := w.Profile(mode, c.steps, c.by == "shape")
+		if err != nil {
+			return err
+		}
+		if err := p.Print(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile writes contents to a file.
+func writeFile(path string, contents func() (*safetensors.File, error)) error {
+	f, err := contents()
+	if err != nil {
+		return err
+	}
+	err = atomicfile.Write(path, 0o644, func(w io.Writer) error { return safetensors.Write(w, f) })
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
 }

@@ -9,9 +9,8 @@ import (
 	"runtime"
 	"time"
 
-	"edm/internal/engine"
-	"edm/internal/op"
-	"edm/loss"
+	"edm/internal/benchmark"
+	"edm/internal/cpu"
 	"edm/model"
 )
 
@@ -19,6 +18,7 @@ import (
 type hello struct {
 	Name         string  `json:"name"`
 	Kernels      string  `json:"kernels"`
+	Instructions string  `json:"instructions"`
 	Parameters   int     `json:"parameters"`
 	Batch        int     `json:"batch"`
 	Threads      int     `json:"threads"`
@@ -28,21 +28,23 @@ type hello struct {
 
 // command is one line of a client.
 type command struct {
-	Do    string `json:"do"` // train or forward
-	Steps int    `json:"steps"`
+	Do      string `json:"do"` // train, forward or peak
+	Steps   int    `json:"steps"`
+	Threads int    `json:"threads"` // of peak
 }
 
 // answer is the line that a command gets.
 type answer struct {
-	Seconds float64 `json:"seconds"`
-	Images  int     `json:"images"`
+	Seconds float64 `json:"seconds,omitempty"`
+	Images  int     `json:"images,omitempty"`
+	GFLOPS  float64 `json:"gflops,omitempty"`
 	Error   string  `json:"error,omitempty"`
 }
 
-// serve answers commands until the end of in.
-func (w *workload) serve(in io.Reader, out io.Writer) error {
+// serve runs a workload on request until the end of in.
+func serve(w *benchmark.Workload, device *model.Device, in io.Reader, out io.Writer) error {
 	enc := json.NewEncoder(out)
-	h, err := w.hello()
+	h, err := describe(w, device)
 	if err != nil {
 		return err
 	}
@@ -51,68 +53,65 @@ func (w *workload) serve(in io.Reader, out io.Writer) error {
 	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		if err := enc.Encode(w.answer(lines.Bytes())); err != nil {
+		if err := enc.Encode(obey(w, lines.Bytes())); err != nil {
 			return err
 		}
 	}
 	return lines.Err()
 }
 
-// answer obeys one line.
-func (w *workload) answer(line []byte) answer {
+// obey answers one line.
+func obey(w *benchmark.Workload, line []byte) answer {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	var c command
 	if err := dec.Decode(&c); err != nil {
 		return answer{Error: err.Error()}
 	}
-	step := map[string]func() error{"train": w.train, "forward": w.forward}[c.Do]
-	if step == nil || c.Steps < 1 {
-		return answer{Error: fmt.Sprintf("%d steps of %q, want 1 or more of train or forward", c.Steps, c.Do)}
+	switch mode := benchmark.Mode(c.Do); {
+	case c.Do == "peak" && c.Threads > 0 && c.Steps == 0:
+		return peak(c.Threads)
+	case (mode == benchmark.Training || mode == benchmark.Forward) && c.Steps > 0 && c.Threads == 0:
+		return timed(w, mode, c.Steps)
 	}
+	return answer{Error: fmt.Sprintf("command %s, want train or forward with 1 or more steps, or peak with 1 or more threads", line)}
+}
+
+// timed runs steps.
+func timed(w *benchmark.Workload, mode benchmark.Mode, steps int) answer {
 	start := time.Now()
-	for range c.Steps {
-		if err := step(); err != nil {
+	for range steps {
+		if err := w.Run(mode); err != nil {
 			return answer{Error: err.Error()}
 		}
 	}
-	return answer{Seconds: time.Since(start).Seconds(), Images: c.Steps * w.batch}
+	return answer{Seconds: time.Since(start).Seconds(), Images: steps * w.Batch()}
 }
 
-// hello describes the workload.
-func (w *workload) hello() (hello, error) {
+// peak measures the multiply-add peak of a number of threads, which may be more
+// than the workload's.
+func peak(threads int) answer {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(threads, runtime.GOMAXPROCS(0))))
+	return answer{GFLOPS: cpu.PeakFMA(threads) / 1e9}
+}
+
+// describe returns the first line.
+func describe(w *benchmark.Workload, device *model.Device) (hello, error) {
 	h := hello{
-		Name: "edm", Kernels: w.device.Name(), Parameters: w.model.Layout().Count,
-		Batch: w.batch, Threads: runtime.GOMAXPROCS(0),
+		Name: "edm", Kernels: device.Name(), Parameters: w.Model().Layout().Count,
+		Batch: w.Batch(), Threads: runtime.GOMAXPROCS(0),
 	}
-	for _, mode := range []struct {
-		training bool
-		gflop    *float64
-	}{{true, &h.TrainGFLOP}, {false, &h.ForwardGFLOP}} {
-		p, err := compiled(w.model, 1, mode.training)
+	if b, ok := device.Backend().(*cpu.Backend); ok {
+		h.Threads, h.Instructions = b.Threads(), b.Instructions()
+	}
+	for mode, gflop := range map[benchmark.Mode]*float64{
+		benchmark.Training: &h.TrainGFLOP, benchmark.Forward: &h.ForwardGFLOP,
+	} {
+		plan, err := w.Plan(mode)
 		if err != nil {
 			return h, err
 		}
-		*mode.gflop = flops(p) / 1e9
+		*gflop = plan.GFLOP
 	}
 	return h, nil
-}
-
-// compiled returns the program of the loss for n images.
-func compiled(m *model.Model, n int, training bool) (*engine.Program, error) {
-	l, err := m.NewLoss(loss.Default(), n, training)
-	if err != nil {
-		return nil, err
-	}
-	return l.Program().Program(), nil
-}
-
-// flops returns the operations of one run of a program, counting convolutions
-// as direct ones.
-func flops(p *engine.Program) float64 {
-	var sum float64
-	for _, s := range p.Steps {
-		sum += op.Flops(s.Spec, s.In, s.Out)
-	}
-	return sum
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"edm/data"
 	"edm/internal/cli"
@@ -33,7 +35,8 @@ const examples = `  edm-train                                       the demo pre
   edm-train --preset small --data cifar-10-binary.tar.gz --cond --duration 2
   edm-train --config runs/00000-demo-.../config.yaml --seed 1
   edm-train --resume latest --duration 0.1
-  edm-train --inspect --data cifar-10-binary.tar.gz`
+  edm-train --inspect --data cifar-10-binary.tar.gz
+  edm-train --bench --preset small --batch 16 --threads 2`
 
 // verifyUpTo is the size up to which a dataset is read through before training,
 // so that a damaged image is found before hours of work; --dry-run does it for
@@ -42,11 +45,11 @@ const verifyUpTo = 200_000
 
 // newCommand returns the command; each has flags of its own.
 func newCommand() *cobra.Command {
-	r := &request{outdir: "runs", preset: "demo", preview: 16}
+	r := &request{outdir: "runs", preset: "demo", preview: 16, benchTime: time.Second}
 	cmd := &cobra.Command{
 		Use: "edm-train", Short: "Train a diffusion model", Long: long, Example: examples,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r.changed = cmd.Flags().Changed
+			r.changed, r.given = cmd.Flags().Changed, given(cmd.Flags())
 			return r.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -71,10 +74,13 @@ type request struct {
 	force      bool
 	dryRun     bool
 	inspect    bool
+	bench      bool
+	benchTime  time.Duration // of one timing of --bench
 	threads    int
 	preview    int // images of a preview; 0 for none
 
 	changed func(flag string) bool // whether a flag was given
+	given   []string               // flags that were given
 }
 
 // bind makes the flags set r.
@@ -98,7 +104,15 @@ func (r *request) bind(cmd *cobra.Command) {
 	f.IntVar(&r.threads, "threads", 0, "processor `threads` (default: all); changes no result")
 	f.BoolVar(&r.dryRun, "dry-run", false, "check everything, print the configuration, memory and time, and stop")
 	f.BoolVar(&r.inspect, "inspect", false, "report on --data: figures, suggested options, memory and time of each preset, and stop")
+	f.BoolVar(&r.bench, "bench", false, "measure training, evaluation and memory of the preset's network on random images, print one JSON object, and stop")
 	complete(cmd)
+}
+
+// given returns the names of the flags on the command line.
+func given(f *pflag.FlagSet) []string {
+	var names []string
+	f.Visit(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	return names
 }
 
 // complete registers the completion of values. It fails only for a flag that
@@ -116,6 +130,9 @@ func complete(cmd *cobra.Command) {
 func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err := r.validate(); err != nil {
 		return cli.Usage(err)
+	}
+	if r.bench {
+		return r.benchmark(ctx, stdout)
 	}
 	if r.inspect {
 		return r.inspectData(ctx, stdout)
@@ -168,6 +185,9 @@ func (r *request) validate() error {
 		if c.bad {
 			errs = append(errs, errors.New(c.text))
 		}
+	}
+	if r.bench {
+		errs = append(errs, r.checkBench())
 	}
 	return errors.Join(errs...)
 }

@@ -36,7 +36,7 @@ func parse(t *testing.T, args ...string) *request {
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}
-	r.changed = cmd.Flags().Changed
+	r.changed, r.given = cmd.Flags().Changed, given(cmd.Flags())
 	return r
 }
 

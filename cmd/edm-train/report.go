@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"edm/checkpoints"
 	"edm/data"
@@ -36,10 +37,38 @@ func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *m
 		"            the data set, the preview and the program itself come on top\n",
 		cli.Bytes(plan.ArenaBytes+plan.StateBytes+plan.ValidationBytes), cli.Bytes(plan.ArenaBytes), c.Micro,
 		cli.Bytes(plan.StateBytes), cli.Bytes(plan.ValidationBytes))
+	if err := printTrades(w, c, device); err != nil {
+		return err
+	}
 	fmt.Fprintf(w, "work        %.3g GFLOP an image, forward and backward\n", plan.FlopsPerImage/1e9)
 	fmt.Fprintf(w, "time        about %v for %d images at %s img/s on %s\n",
 		cli.Left(left, 1/plan.SecondsPerImage), left, cli.Rate(1/plan.SecondsPerImage), device.Name())
 	return nil
+}
+
+// printTrades prints what the memory of a step would be with less of it kept.
+func printTrades(w io.Writer, c train.Config, device *model.Device) error {
+	trades, err := train.Trades(c, device)
+	if err != nil {
+		return err
+	}
+	label := "recompute"
+	for _, t := range trades {
+		fmt.Fprintf(w, "%-11s %-26s %8s for a step, %2.0f%% more operations\n", label, recomputeFlags(t.Recompute), cli.Bytes(t.ArenaBytes), 100*t.Work)
+		label = ""
+	}
+	return nil
+}
+
+// recomputeFlags returns the flags that ask for r.
+func recomputeFlags(r model.Recompute) string {
+	switch {
+	case r.Light:
+		return "--recompute-light"
+	case len(r.Levels) > 0:
+		return "--recompute " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(r.Levels)), ","), "[]")
+	}
+	return "nothing"
 }
 
 // done returns how many images the run to resume has seen, by its newest state

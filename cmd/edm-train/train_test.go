@@ -159,7 +159,7 @@ func TestDryRun(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit status %d: %s", code, stderr)
 	}
-	for _, want := range []string{"model_channels: 8\n", "resolution: 8\n", "64 images of 1x8x8", "parameters ", "memory ", "GFLOP", "for 16 images at "} {
+	for _, want := range []string{"model_channels: 8\n", "resolution: 8\n", "64 images of 1x8x8", "parameters ", "memory ", "GFLOP", "for 16 images at ", "recompute   nothing ", "--recompute-light ", "--recompute 8 "} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("output lacks %q:\n%s", want, stdout)
 		}

@@ -112,7 +112,7 @@ func (c *conv) workspace() int {
 
 // run computes y; finish, if not nil, is called for every finished block of
 // rows [y0,y1) of output channels [from,to) of image n.
-func (c *conv) run(y, x, w, work []float32) {
+func (c *conv) run(y, x, w, work []float32, _ uint64) {
 	c.in, c.weights, c.out = x, w, y
 	m := carve(work)
 	c.packed = m.take(c.packedLen())

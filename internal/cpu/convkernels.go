@@ -5,10 +5,11 @@ import (
 	"edm/internal/op"
 )
 
-// convolver computes a convolution, or its gradient by data.
+// convolver computes a convolution, or its gradient by data. If version is not
+// zero, weights of that version do not change.
 type convolver interface {
 	workspace() int
-	run(out, in, weights, work []float32)
+	run(out, in, weights, work []float32, version uint64)
 }
 
 // finisher completes rows [y0,y1) of channels [from,to) of image n.
@@ -16,7 +17,7 @@ type finisher func(n, from, to, y0, y1 int)
 
 // newConvolver chooses the algorithm for a shape.
 func newConvolver(b *Backend, s convShape, reverse bool, finish finisher) convolver {
-	if useWinograd(s) {
+	if useWinograd(s, reverse) {
 		return newWinogradConv(b, s, reverse, finish)
 	}
 	return newConv(b, s, reverse, finish)
@@ -51,7 +52,7 @@ func (k *convKernel) Workspace() int { return k.workspace() }
 // Run implements engine.Kernel.
 func (k *convKernel) Run(a *engine.Args) {
 	k.args = a
-	k.run(a.Out.F32, a.In[0].F32, a.In[1].F32, a.Work.F32)
+	k.run(a.Out.F32, a.In[0].F32, a.In[1].F32, a.Work.F32, a.Version[1])
 }
 
 // finish adds the biases and the residual and scales, while the block is in the
@@ -103,7 +104,7 @@ func (k *convDataKernel) Workspace() int { return k.workspace() }
 // Run implements engine.Kernel.
 func (k *convDataKernel) Run(a *engine.Args) {
 	k.out = a.Out.F32
-	k.run(a.Out.F32, a.In[0].F32, a.In[1].F32, a.Work.F32)
+	k.run(a.Out.F32, a.In[0].F32, a.In[1].F32, a.Work.F32, a.Version[1])
 }
 
 func (k *convDataKernel) finish(n, from, to, y0, y1 int) {
@@ -126,7 +127,7 @@ type convWeightsKernel struct{ weightsConvolver }
 func newConvWeightsKernel(b *Backend, s op.Conv2DWeights, c engine.Call) convWeightsKernel {
 	x, g := c.In[0], c.In[1]
 	if useWinogradWeights(convShape{n: x[0], depth: x[1], width: g[1], h: x[2], w: x[3], kernel: s.Kernel}) {
-		return convWeightsKernel{newWinogradWeights(b, x[0], x[1], g[1], x[2], x[3], float32(s.Scale))}
+		return convWeightsKernel{chooseWinogradWeights(b, x[0], x[1], g[1], x[2], x[3], float32(s.Scale))}
 	}
 	return convWeightsKernel{newConvWeights(b, x[0], x[1], g[1], x[2], x[3], s.Kernel, float32(s.Scale))}
 }

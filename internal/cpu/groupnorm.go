@@ -22,101 +22,100 @@ func (k *kernels) sum64(x []float32) float64 {
 	return total
 }
 
-// newGNStats computes mean and reciprocal deviation, a group at a time, in two
-// passes over what is then in the cache.
+// moments writes the mean of x and its reciprocal deviation, in two passes over
+// what is then in the cache.
+func (k *kernels) moments(stats, x []float32, eps float64) {
+	size := float64(len(x))
+	mean := k.sum64(x) / size
+	var squares float64
+	for len(x) > 0 {
+		n := min(len(x), sumFloats)
+		squares += float64(k.sumDev(x[:n], float32(mean)))
+		x = x[n:]
+	}
+	stats[0], stats[1] = float32(mean), float32(1/math.Sqrt(squares/size+eps))
+}
+
+// normShape is the geometry of a group normalisation.
+type normShape struct {
+	maps     int // feature maps: images times channels
+	channels int
+	group    int // channels of a group
+	pixels   int
+	perImage bool // gamma and beta have a row for each image
+}
+
+func newNormShape(x []int, groups int, perImage bool) normShape {
+	return normShape{x[0] * x[1], x[1], x[1] / groups, x[2] * x[3], perImage}
+}
+
+// groups returns the number of groups of all images.
+func (s normShape) groups() int { return s.maps / s.group }
+
+// size returns the elements of a group.
+func (s normShape) size() int { return s.group * s.pixels }
+
+// normGroup is a group of feature maps of one image.
+type normGroup struct {
+	first       int       // number of the first map
+	mean        float32   // of the group
+	rstd, shift float32   // xhat = rstd*x + shift
+	gamma, beta []float32 // of its maps
+}
+
+// at returns group i of all images.
+func (s normShape) at(i int, stats, gamma, beta []float32) normGroup {
+	first := i * s.group
+	from := first
+	if !s.perImage {
+		from %= s.channels
+	}
+	mean, rstd := stats[2*i], stats[2*i+1]
+	return normGroup{first, mean, rstd, -mean * rstd, gamma[from : from+s.group], beta[from : from+s.group]}
+}
+
+// affine returns the factor and the term that take map j of the group to
+// gamma*xhat + beta.
+func (g *normGroup) affine(j int) (scale, offset float32) {
+	scale = g.gamma[j] * g.rstd
+	return scale, g.beta[j] - g.mean*scale
+}
+
+// newGNStats computes the statistics a group at a time.
 func newGNStats(b *Backend, s op.GNStats, c engine.Call) *mapped {
-	x := c.In[0]
-	size := x[1] / s.Groups * x[2] * x[3]
-	return perItem(b, x[0]*s.Groups, size, func(m *mapped, i int) {
-		group := m.in(0)[i*size : (i+1)*size]
-		mean := b.k.sum64(group) / float64(size)
-		var squares float64
-		for rest := group; len(rest) > 0; {
-			n := min(len(rest), sumFloats)
-			squares += float64(b.k.sumDev(rest[:n], float32(mean)))
-			rest = rest[n:]
-		}
-		m.out()[2*i] = float32(mean)
-		m.out()[2*i+1] = float32(1 / math.Sqrt(squares/float64(size)+s.Eps))
-	})
-}
-
-// normChannel is one feature map of a group normalisation.
-type normChannel struct {
-	nc, c          int     // its number and that of its gamma and beta
-	from, to       int     // its elements
-	rstd, shift    float32 // xhat = rstd*x + shift
-	scale, offset  float32 // z = scale*x + offset
-	gamma, perMean float32 // perMean: 1/(elements of the group)
-}
-
-// perChannel returns a kernel that calls f for each feature map; stats is the
-// index of the statistics among the inputs, which gamma and beta follow.
-func perChannel(b *Backend, x []int, groups, stats int, perImage bool, f func(m *mapped, ch normChannel)) *mapped {
-	channels, size, cg := x[1], x[2]*x[3], x[1]/groups
-	return perItem(b, x[0]*channels, size, func(m *mapped, i int) {
-		ch := normChannel{nc: i, c: i, from: i * size, to: (i + 1) * size}
-		if !perImage {
-			ch.c %= channels
-		}
-		mean := m.in(stats)[2*(i/cg)] // groups are numbered as channels are
-		ch.rstd = m.in(stats)[2*(i/cg)+1]
-		ch.shift = -mean * ch.rstd
-		ch.gamma = m.in(stats + 1)[ch.c]
-		ch.scale = ch.gamma * ch.rstd
-		ch.offset = m.in(stats + 2)[ch.c] - mean*ch.scale
-		ch.perMean = 1 / float32(cg*size)
-		f(m, ch)
+	n := newNormShape(c.In[0], s.Groups, false)
+	size := n.size()
+	return perItem(b, n.groups(), size, func(m *mapped, i int) {
+		b.k.moments(m.out()[2*i:2*i+2], m.in(0)[i*size:(i+1)*size], s.Eps)
 	})
 }
 
 func newGNApply(b *Backend, s op.GNApply, c engine.Call) *mapped {
-	apply := b.k.affine
-	if s.SiLU {
-		apply = b.k.affineSiLU
-	}
-	return perChannel(b, c.Out, s.Groups, 1, s.PerImage, func(m *mapped, ch normChannel) {
-		apply(m.out()[ch.from:ch.to], m.in(0)[ch.from:ch.to], ch.scale, ch.offset)
+	n := newNormShape(c.Out, s.Groups, s.PerImage)
+	return perItem(b, n.groups(), n.size(), func(m *mapped, i int) { m.normApply(n, i, s.SiLU) })
+}
+
+// newGNStatsApply is GNStats followed by GNApply, a group at a time, so that
+// memory is read once. It writes the statistics to GNApply's input.
+func newGNStatsApply(b *Backend, stats op.GNStats, s op.GNApply, c engine.Call) *mapped {
+	n := newNormShape(c.Out, s.Groups, s.PerImage)
+	size := n.size()
+	return perItem(b, n.groups(), size, func(m *mapped, i int) {
+		b.k.moments(m.in(1)[2*i:2*i+2], m.in(0)[i*size:(i+1)*size], stats.Eps)
+		m.normApply(n, i, s.SiLU)
 	})
 }
 
-func newGNSums(b *Backend, s op.GNSums, c engine.Call) *mapped {
-	sums := b.k.normSums
-	if s.SiLU {
-		sums = b.k.normSumsSiLU
+// normApply is what GNApply does to one group.
+func (m *mapped) normApply(n normShape, i int, silu bool) {
+	g, apply := n.at(i, m.in(1), m.in(2), m.in(3)), m.b.k.affine
+	if silu {
+		apply = m.b.k.affineSiLU
 	}
-	return perChannel(b, c.In[1], s.Groups, 2, s.PerImage, func(m *mapped, ch normChannel) {
-		var h, hx float64
-		for at := ch.from; at < ch.to; at += sumFloats {
-			end := min(at+sumFloats, ch.to)
-			p, q := sums(m.in(0)[at:end], m.in(1)[at:end], ch.scale, ch.offset, ch.rstd, ch.shift)
-			h, hx = h+float64(p), hx+float64(q)
-		}
-		m.out()[2*ch.nc], m.out()[2*ch.nc+1] = float32(h), float32(hx)
-	})
-}
-
-// newGNData computes dx = rstd*(gamma*h - mean(gamma*h) - xhat*mean(gamma*h*
-// xhat)), the means being over the group.
-func newGNData(b *Backend, s op.GNData, c engine.Call) *mapped {
-	grad := b.k.normGrad
-	if s.SiLU {
-		grad = b.k.normGradSiLU
+	x, y := m.in(0), m.out()
+	for j := range n.group {
+		from := (g.first + j) * n.pixels
+		scale, offset := g.affine(j)
+		apply(y[from:from+n.pixels], x[from:from+n.pixels], scale, offset)
 	}
-	cg := c.Out[1] / s.Groups
-	return perChannel(b, c.Out, s.Groups, 2, s.PerImage, func(m *mapped, ch normChannel) {
-		gamma, sums := m.in(3), m.in(5)
-		place := ch.nc % cg // in the group
-		var h, hx float64
-		for j := range cg {
-			w := float64(gamma[ch.c-place+j])
-			h += w * float64(sums[2*(ch.nc-place+j)])
-			hx += w * float64(sums[2*(ch.nc-place+j)+1])
-		}
-		meanH, meanHX := float32(h)*ch.perMean, float32(hx)*ch.perMean
-		cx := -ch.rstd * ch.rstd * meanHX
-		c0 := -ch.rstd * (meanH + ch.shift*meanHX)
-		grad(m.out()[ch.from:ch.to], m.in(0)[ch.from:ch.to], m.in(1)[ch.from:ch.to],
-			ch.scale, ch.offset, ch.scale, cx, c0)
-	})
 }

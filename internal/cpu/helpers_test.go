@@ -99,7 +99,7 @@ func (p problem) prepare(t testing.TB, b engine.Backend) (engine.Kernel, *engine
 	a := &engine.Args{
 		Out:  engine.NewBuffer(engine.Float32, p.Out.TotalSize()),
 		Work: engine.NewBuffer(engine.Float32, k.Workspace()),
-		In:   p.in,
+		In:   p.in, Version: make([]uint64, len(p.in)),
 	}
 	for _, x := range [][]float32{a.Out.F32, a.Work.F32} {
 		for i := range x {

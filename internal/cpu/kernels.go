@@ -39,16 +39,24 @@ type kernels struct {
 	repeat  func(dst, x []float32, a float32)
 	pairSum func(dst, x, y []float32, a float32)
 
+	// weightedRows filters across rows of stride elements: the sums over j of
+	// taps[j]*x[j*stride+i]; len(dst) is a multiple of 8. upsample and downsample
+	// filter within a row: dst[2i] and dst[2i+1] are the sums of even[j]*x[i+j] and
+	// odd[j]*x[i+j], len(dst) a multiple of 16, and dst[i] that of taps[j]*x[2i+j],
+	// len(taps) even and len(dst) a multiple of 8. x holds 8 elements more.
+	weightedRows func(dst, x, taps []float32, stride int)
+	upsample     func(dst, x, even, odd []float32)
+	downsample   func(dst, x, taps []float32)
+
 	sum        func(x []float32) float32
 	dot        func(x, y []float32) float32
 	sumDev     func(x []float32, mean float32) float32 // of (x-mean)**2
 	sumSquares func(x []float32) float64
 
-	// normSums and normGrad work on one channel of a group normalisation, with
-	// h = g (or g*silu'(a*x+b) for the SiLU forms): the sums of h and h*(r*x+s),
-	// and ch*h + cx*x + c.
-	normSums, normSumsSiLU func(g, x []float32, a, b, r, s float32) (h, hx float32)
-	normGrad, normGradSiLU func(dst, g, x []float32, a, b, ch, cx, c float32)
+	// normSums returns the sums of g and g*(r*x+s). normSumsSiLU sets dst to h =
+	// g*silu'(a*x+b) and returns the sums of h and h*(r*x+s).
+	normSums     func(g, x []float32, r, s float32) (h, hx float32)
+	normSumsSiLU func(dst, g, x []float32, a, b, r, s float32) (h, hx float32)
 
 	// colMax and colExpSum reduce 8 columns of a matrix with rows of stride
 	// elements: the maximum, and the sum of e**(a*(x-shift[column])).

@@ -46,11 +46,16 @@ func elementwise(b *Backend, c engine.Call, f func(m *mapped, from, to int)) *ma
 // perItem returns a kernel that calls f for each of count items of size
 // elements, several to a chunk if they are small.
 func perItem(b *Backend, count, size int, f func(m *mapped, item int)) *mapped {
+	return perItemWorker(b, count, size, func(m *mapped, i, _ int) { f(m, i) })
+}
+
+// perItemWorker is perItem for an f with scratch memory of each worker.
+func perItemWorker(b *Backend, count, size int, f func(m *mapped, item, worker int)) *mapped {
 	each := max(chunkFloats/max(size, 1), 1)
 	m := &mapped{b: b, chunks: ceilDiv(count, each)}
-	m.job = func(chunk, _ int) {
+	m.job = func(chunk, worker int) {
 		for i := chunk * each; i < min((chunk+1)*each, count); i++ {
-			f(m, i)
+			f(m, i, worker)
 		}
 	}
 	return m

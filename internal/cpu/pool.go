@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Pool is a fixed set of worker goroutines. The goroutine that calls Parallel
@@ -32,11 +33,14 @@ type fault struct{ value any }
 type worker struct {
 	parked atomic.Bool
 	wake   chan struct{}
+	keen   bool // looks for a new job for a while before it sleeps
 }
 
-// spins is how many times an idle worker looks for a new job before it sleeps:
-// some ten microseconds, the gap between two steps of a program.
-const spins = 2000
+// patience is how long an idle worker looks for a new job before it sleeps. It
+// is longer than what a program does on one thread between two of its parallel
+// steps, since to wake a sleeping thread costs tens of microseconds, and short
+// beside the time of a run, so that an idle pool costs next to nothing.
+const patience = 200 * time.Microsecond
 
 // NewPool returns a pool of the given number of threads; less than 1 means
 // GOMAXPROCS.
@@ -45,8 +49,9 @@ func NewPool(threads int) *Pool {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	p := &Pool{}
-	for range threads - 1 {
-		w := &worker{wake: make(chan struct{}, 1)}
+	for id := 1; id < threads; id++ {
+		// One that has no processor to itself would look on at another's expense.
+		w := &worker{wake: make(chan struct{}, 1), keen: id < runtime.GOMAXPROCS(0)}
 		p.workers = append(p.workers, w)
 	}
 	p.done.Add(len(p.workers))
@@ -153,13 +158,8 @@ func (p *Pool) serve(w *worker, id int) {
 // await returns true when a job after number seen was posted, false when the
 // pool is closed.
 func (p *Pool) await(w *worker, seen uint64) bool {
-	for i := range spins {
-		if p.epoch.Load() != seen {
-			return p.stillOpen(w)
-		}
-		if i%64 == 63 {
-			runtime.Gosched()
-		}
+	if w.keen && p.look(seen) {
+		return p.stillOpen(w)
 	}
 	w.parked.Store(true)
 	if p.epoch.Load() != seen && w.parked.CompareAndSwap(true, false) {
@@ -167,6 +167,19 @@ func (p *Pool) await(w *worker, seen uint64) bool {
 	}
 	_, ok := <-w.wake
 	return ok
+}
+
+// look watches for a job after number seen for as long as patience lasts, and
+// reports whether there is one. Other goroutines get their turn meanwhile.
+func (p *Pool) look(seen uint64) bool {
+	for start := time.Now(); time.Since(start) < patience; runtime.Gosched() {
+		for range 64 { // longer would keep others waiting, shorter is all Gosched
+			if p.epoch.Load() != seen {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // stillOpen reports whether the wake channel has not been closed.

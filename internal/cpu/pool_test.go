@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -121,11 +122,64 @@ func TestCloseStopsTheWorkers(t *testing.T) {
 	}
 }
 
-func BenchmarkParallel(b *testing.B) {
-	p := NewPool(0)
+// More threads than processors still run every chunk once, and hand results
+// over.
+func TestParallelWithMoreThreadsThanProcessors(t *testing.T) {
+	p := NewPool(4 * runtime.GOMAXPROCS(0))
 	defer p.Close()
-	f := func(int, int) {}
-	for b.Loop() {
-		p.Parallel(2, f)
+	sums := make([]int, 100)
+	for round := range 500 {
+		p.Parallel(len(sums), func(chunk, _ int) { sums[chunk] += chunk })
+		for i, s := range sums {
+			if s != i*(round+1) {
+				t.Fatalf("round %d: chunk %d ran %d times", round, i, s/max(i, 1))
+			}
+		}
+	}
+}
+
+// An idle pool sleeps: every worker parks soon after the last job, whether it
+// looks for more for a while or not, and comes back when one is posted.
+func TestIdleWorkersPark(t *testing.T) {
+	p := NewPool(2 * runtime.GOMAXPROCS(0))
+	defer p.Close()
+	for range 3 {
+		p.Parallel(1000, func(int, int) {})
+		deadline := time.Now().Add(10 * time.Second)
+		for _, w := range p.workers {
+			for !w.parked.Load() {
+				if time.Now().After(deadline) {
+					t.Fatal("a worker of an idle pool does not sleep")
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+}
+
+// BenchmarkParallel is what handing work out costs: the time of two chunks of
+// 20 us beyond that of one, after the caller was busy by itself for a while.
+func BenchmarkParallel(b *testing.B) {
+	const chunk = 20 * time.Microsecond
+	busy := func(d time.Duration) {
+		for start := time.Now(); time.Since(start) < d; {
+		}
+	}
+	f := func(int, int) { busy(chunk) }
+	for _, gap := range []time.Duration{0, 5 * time.Microsecond, 50 * time.Microsecond, 150 * time.Microsecond} {
+		b.Run(fmt.Sprintf("gap=%v", gap), func(b *testing.B) {
+			p := NewPool(2)
+			defer p.Close()
+			var lost []time.Duration
+			for b.Loop() {
+				busy(gap)
+				start := time.Now()
+				p.Parallel(2, f)
+				lost = append(lost, time.Since(start)-chunk)
+			}
+			slices.Sort(lost)
+			b.ReportMetric(float64(lost[len(lost)/2]), "ns-median")
+			b.ReportMetric(float64(lost[len(lost)*9/10]), "ns-90%")
+		})
 	}
 }

@@ -56,7 +56,7 @@ func sumSquaresGo(x []float32) float64 {
 	return s
 }
 
-func normSumsGo(g, x []float32, _, _, r, s float32) (h, hx float32) {
+func normSumsGo(g, x []float32, r, s float32) (h, hx float32) {
 	x = x[:len(g)]
 	for i, v := range g {
 		h += v
@@ -65,27 +65,13 @@ func normSumsGo(g, x []float32, _, _, r, s float32) (h, hx float32) {
 	return h, hx
 }
 
-func normSumsSiLUGo(g, x []float32, a, b, r, s float32) (h, hx float32) {
-	x = x[:len(g)]
+func normSumsSiLUGo(dst, g, x []float32, a, b, r, s float32) (h, hx float32) {
+	g, x = g[:len(dst)], x[:len(dst)]
 	for i, v := range g {
 		v *= siluSlopeGo(a*x[i] + b)
 		h += v
 		hx += v * (r*x[i] + s)
+		dst[i] = v
 	}
 	return h, hx
-}
-
-func normGradGo(dst, g, x []float32, _, _, ch, cx, c float32) {
-	g, x = g[:len(dst)], x[:len(dst)]
-	for i := range dst {
-		dst[i] = ch*g[i] + (cx*x[i] + c)
-	}
-}
-
-func normGradSiLUGo(dst, g, x []float32, a, b, ch, cx, c float32) {
-	g, x = g[:len(dst)], x[:len(dst)]
-	for i := range dst {
-		h := g[i] * siluSlopeGo(a*x[i]+b)
-		dst[i] = ch*h + (cx*x[i] + c)
-	}
 }

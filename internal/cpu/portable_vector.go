@@ -12,10 +12,10 @@ func portable() *kernels {
 		axpby: axpbyGo, affine: affineGo, affineSiLU: affineSiLUGo,
 		siluGrad: siluGradGo, expAffine: expAffineGo, mul: mulGo, mulAdd: mulAddGo,
 		repeat: repeatGo, pairSum: pairSumGo,
+		weightedRows: weightedRowsGo, upsample: upsampleGo, downsample: downsampleGo,
 		sum: sumGo, dot: dotGo, sumDev: sumDevGo,
 		sumSquares: sumSquaresGo,
 		normSums:   normSumsGo, normSumsSiLU: normSumsSiLUGo,
-		normGrad: normGradGo, normGradSiLU: normGradSiLUGo,
 		colMax: colMaxGo, colExpSum: colExpSumGo,
 		dropout: dropoutGo, adam: adamGo,
 	}
@@ -28,7 +28,7 @@ const (
 )
 
 // expGo is the algorithm of the assembly: e**x = 2**n e**r with n = round(x/ln
-// 2) and the Taylor polynomial of degree 7 of e**r; x is clamped.
+// 2) and a minimax polynomial of degree 6 for e**r; x is clamped.
 func expGo(x float32) float32 {
 	if x > expMax {
 		x = expMax
@@ -36,22 +36,21 @@ func expGo(x float32) float32 {
 		x = expMin
 	}
 	const (
-		round = 12582912 // 1.5 * 2**23: adding it rounds to an integer
+		round = 3<<22 + 127 // adding it rounds to an integer, plus an exponent's bias
 		high  = 0.693359375
 	)
 	t := x*math.Log2E + round
 	n := t - round
 	r := x - n*high
 	r -= n * float32(math.Ln2-high)
-	p := float32(1.0 / 5040)
-	p = p*r + 1.0/720
-	p = p*r + 1.0/120
-	p = p*r + 1.0/24
-	p = p*r + 1.0/6
-	p = p*r + 0.5
+	p := float32(0.00138145406)
+	p = p*r + 0.00836874545
+	p = p*r + 0.041668389
+	p = p*r + 0.166665211
+	p = p*r + 0.49999994
 	p = p*r + 1
 	p = p*r + 1
-	return p * math.Float32frombits(math.Float32bits(t)<<23+0x3f800000)
+	return p * math.Float32frombits(math.Float32bits(t)<<23)
 }
 
 func sigmoidGo(x float32) float32 { return 1 / (1 + expGo(-x)) }
@@ -106,20 +105,6 @@ func mulAddGo(dst, x, y []float32) {
 	x, y = x[:len(dst)], y[:len(dst)]
 	for i := range dst {
 		dst[i] += x[i] * y[i]
-	}
-}
-
-func repeatGo(dst, x []float32, a float32) {
-	dst = dst[:2*len(x)]
-	for i, v := range x {
-		dst[2*i], dst[2*i+1] = a*v, a*v
-	}
-}
-
-func pairSumGo(dst, x, y []float32, a float32) {
-	x, y = x[:2*len(dst)], y[:2*len(dst)]
-	for i := range dst {
-		dst[i] = a * ((x[2*i] + x[2*i+1]) + (y[2*i] + y[2*i+1]))
 	}
 }
 

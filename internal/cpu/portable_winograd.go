@@ -5,6 +5,7 @@ package cpu
 func portableWinograd() winogradSet {
 	return winogradSet{
 		rows:       portableRows,
+		fetch:      func([]float32, int, int, int) {},
 		input:      mapRows(6, 6, inputMap),
 		output:     mapRows(6, 4, outputMap),
 		spread:     mapRows(4, 6, spreadMap),

@@ -88,8 +88,7 @@ func TestMaps(t *testing.T) {
 		{"expAffine", func(k *kernels, d, x, _ []float32) { k.expAffine(d, x, 0.5, -2) }, func(x, _ float64) float64 { return math.Exp(0.5*x - 2) }},
 		{"mul", func(k *kernels, d, x, y []float32) { k.mul(d, x, y, 0.5) }, func(x, y float64) float64 { return 0.5 * x * y }},
 		{"mulAdd", func(k *kernels, d, x, y []float32) { clear(d); k.mulAdd(d, x, y) }, func(x, y float64) float64 { return x * y }},
-		{"normGrad", func(k *kernels, d, x, y []float32) { k.normGrad(d, x, y, 9, 9, 0.5, 2, 1) }, func(g, x float64) float64 { return 0.5*g + 2*x + 1 }},
-		{"normGradSiLU", func(k *kernels, d, x, y []float32) { k.normGradSiLU(d, x, y, 1.5, -1, 0.5, 2, 1) }, func(g, x float64) float64 { return 0.5*g*slope(1.5*x-1) + 2*x + 1 }},
+		{"normSumsSiLU", func(k *kernels, d, x, y []float32) { k.normSumsSiLU(d, x, y, 1.5, -1, 0.5, 2) }, func(g, x float64) float64 { return g * slope(1.5*x-1) }},
 	}
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		for _, m := range maps {
@@ -127,8 +126,8 @@ func TestReductions(t *testing.T) {
 				hx += g * (0.5*b + 2)
 				size += 4 + math.Abs(a*b) + a*a
 			}
-			gh, ghx := k.normSumsSiLU(x, y, 1.5, -1, 0.5, 2)
-			ph, phx := k.normSums(x, y, 1.5, -1, 0.5, 2)
+			gh, ghx := k.normSumsSiLU(make([]float32, n), x, y, 1.5, -1, 0.5, 2)
+			ph, phx := k.normSums(x, y, 0.5, 2)
 			for name, pair := range map[string][2]float64{
 				"sum": {float64(k.sum(x)), sum}, "dot": {float64(k.dot(x, y)), dot},
 				"sumDev": {float64(k.sumDev(x, 0.5)), dev}, "sumSquares": {k.sumSquares(x), squares},

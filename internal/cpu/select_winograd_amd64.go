@@ -5,6 +5,7 @@ package cpu
 func winogradAVX2() winogradSet {
 	return winogradSet{
 		rows:       6,
+		fetch:      fetchAVX2,
 		input:      winogradInputAVX2,
 		output:     winogradOutputAVX2,
 		spread:     winogradSpreadAVX2,
@@ -19,6 +20,7 @@ func winogradAVX2() winogradSet {
 func winogradAVX512() winogradSet {
 	return winogradSet{
 		rows:       8,
+		fetch:      fetchAVX2,
 		input:      winogradInputAVX512,
 		output:     winogradOutputAVX512,
 		spread:     winogradSpreadAVX512,

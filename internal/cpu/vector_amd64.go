@@ -10,6 +10,12 @@ func axpbyAVX2(dst []float32, x []float32, y []float32, a float32, b float32, c 
 // affineAVX2 sets dst = a*x + b.
 func affineAVX2(dst []float32, x []float32, a float32, b float32)
 
+// mulAVX2 sets dst = a*x*y.
+func mulAVX2(dst []float32, x []float32, y []float32, a float32)
+
+// mulAddAVX2 adds x*y to dst.
+func mulAddAVX2(dst []float32, x []float32, y []float32)
+
 // affineSiLUAVX2 sets dst = silu(a*x + b).
 func affineSiLUAVX2(dst []float32, x []float32, a float32, b float32)
 
@@ -19,11 +25,77 @@ func siluGradAVX2(dst []float32, x []float32, g []float32)
 // expAffineAVX2 sets dst = e**(a*x + b).
 func expAffineAVX2(dst []float32, x []float32, a float32, b float32)
 
-// mulAVX2 sets dst = a*x*y.
-func mulAVX2(dst []float32, x []float32, y []float32, a float32)
+// sumAVX2 returns the sum of x.
+func sumAVX2(x []float32) (sum float32)
 
-// mulAddAVX2 adds x*y to dst.
-func mulAddAVX2(dst []float32, x []float32, y []float32)
+// dotAVX2 returns the sum of x*y.
+func dotAVX2(x []float32, y []float32) (sum float32)
+
+// sumDevAVX2 returns the sum of (x-mean)**2.
+func sumDevAVX2(x []float32, mean float32) (sum float32)
+
+// normSumsAVX2 returns the sums of g and of g*(r*x+s).
+func normSumsAVX2(g []float32, x []float32, r float32, s float32) (h float32, hx float32)
+
+// normSumsSiLUAVX2 sets dst = h = g*silu'(a*x+b) and returns the sums of h and of h*(r*x+s).
+func normSumsSiLUAVX2(dst []float32, g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
+
+// colExpSumAVX2 sets dst[j] to the sum over rows of e**(a*(x[i*stride+j]-shift[j])) for 8 columns j; rows >= 1.
+func colExpSumAVX2(dst []float32, x []float32, shift []float32, rows int, stride int, a float32)
+
+// dropoutAVX2 keeps x*keep where the random word is at least limit; see kernels.dropout.
+func dropoutAVX2(dst []float32, x []float32, block uint32, index0 uint32, index1 uint32, stream uint32, key0 uint32, key1 uint32, limit uint32, keep float32)
+
+// axpbyAVX512 sets dst = a*x + b*y + c.
+func axpbyAVX512(dst []float32, x []float32, y []float32, a float32, b float32, c float32)
+
+// affineAVX512 sets dst = a*x + b.
+func affineAVX512(dst []float32, x []float32, a float32, b float32)
+
+// mulAVX512 sets dst = a*x*y.
+func mulAVX512(dst []float32, x []float32, y []float32, a float32)
+
+// mulAddAVX512 adds x*y to dst.
+func mulAddAVX512(dst []float32, x []float32, y []float32)
+
+// affineSiLUAVX512 sets dst = silu(a*x + b).
+func affineSiLUAVX512(dst []float32, x []float32, a float32, b float32)
+
+// siluGradAVX512 sets dst = g*silu'(x).
+func siluGradAVX512(dst []float32, x []float32, g []float32)
+
+// expAffineAVX512 sets dst = e**(a*x + b).
+func expAffineAVX512(dst []float32, x []float32, a float32, b float32)
+
+// sumAVX512 returns the sum of x.
+func sumAVX512(x []float32) (sum float32)
+
+// dotAVX512 returns the sum of x*y.
+func dotAVX512(x []float32, y []float32) (sum float32)
+
+// sumDevAVX512 returns the sum of (x-mean)**2.
+func sumDevAVX512(x []float32, mean float32) (sum float32)
+
+// normSumsAVX512 returns the sums of g and of g*(r*x+s).
+func normSumsAVX512(g []float32, x []float32, r float32, s float32) (h float32, hx float32)
+
+// normSumsSiLUAVX512 sets dst = h = g*silu'(a*x+b) and returns the sums of h and of h*(r*x+s).
+func normSumsSiLUAVX512(dst []float32, g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
+
+// colExpSumAVX512 sets dst[j] to the sum over rows of e**(a*(x[i*stride+j]-shift[j])) for 8 columns j; rows >= 1.
+func colExpSumAVX512(dst []float32, x []float32, shift []float32, rows int, stride int, a float32)
+
+// dropoutAVX512 keeps x*keep where the random word is at least limit; see kernels.dropout.
+func dropoutAVX512(dst []float32, x []float32, block uint32, index0 uint32, index1 uint32, stream uint32, key0 uint32, key1 uint32, limit uint32, keep float32)
+
+// colMaxAVX2 sets dst[j] to the greatest x[i*stride+j] for 8 columns j; rows >= 1.
+func colMaxAVX2(dst []float32, x []float32, rows int, stride int)
+
+// sumSquaresAVX2 returns the sum of x*x in float64.
+func sumSquaresAVX2(x []float32) (sum float64)
+
+// adamAVX2 is one step of Adam and of the moving average; see kernels.adam.
+func adamAVX2(p []float32, m []float32, v []float32, ema []float32, g []float32, scale float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, root float32, eps float32, beta float32)
 
 // repeatAVX2 sets dst[2i] = dst[2i+1] = a*x[i] for len(x) a multiple of 8.
 func repeatAVX2(dst []float32, x []float32, a float32)
@@ -31,44 +103,17 @@ func repeatAVX2(dst []float32, x []float32, a float32)
 // pairSumAVX2 sets dst[i] = a*((x[2i]+x[2i+1]) + (y[2i]+y[2i+1])) for len(dst) a multiple of 8.
 func pairSumAVX2(dst []float32, x []float32, y []float32, a float32)
 
-// sumAVX2 returns the sum of x.
-func sumAVX2(x []float32) (sum float32)
+// weightedRowsAVX2 sets dst[i] to the sum over j of taps[j]*x[j*stride+i] for len(dst) a multiple of 8.
+func weightedRowsAVX2(dst []float32, x []float32, taps []float32, stride int)
 
-// dotAVX2 returns the sum of x*y.
-func dotAVX2(x []float32, y []float32) (sum float32)
+// upsampleAVX2 sets dst[2i] and dst[2i+1] to the sums over j of even[j]*x[i+j] and odd[j]*x[i+j] for len(dst) a multiple of 16.
+func upsampleAVX2(dst []float32, x []float32, even []float32, odd []float32)
 
-// sumSquaresAVX2 returns the sum of x*x in float64.
-func sumSquaresAVX2(x []float32) (sum float64)
-
-// sumDevAVX2 returns the sum of (x-mean)**2.
-func sumDevAVX2(x []float32, mean float32) (sum float32)
-
-// normSumsAVX2 returns the sums of h and of h*(r*x+s).
-func normSumsAVX2(g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
-
-// normGradAVX2 sets dst = ch*h + cx*x + c.
-func normGradAVX2(dst []float32, g []float32, x []float32, a float32, b float32, ch float32, cx float32, c float32)
-
-// normSumsSiLUAVX2 returns the sums of h and of h*(r*x+s).
-func normSumsSiLUAVX2(g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
-
-// normGradSiLUAVX2 sets dst = ch*h + cx*x + c.
-func normGradSiLUAVX2(dst []float32, g []float32, x []float32, a float32, b float32, ch float32, cx float32, c float32)
-
-// colMaxAVX2 sets dst[j] to the greatest x[i*stride+j] for 8 columns j; rows >= 1.
-func colMaxAVX2(dst []float32, x []float32, rows int, stride int)
-
-// colExpSumAVX2 sets dst[j] to the sum over rows of e**(a*(x[i*stride+j]-shift[j])) for 8 columns j.
-func colExpSumAVX2(dst []float32, x []float32, shift []float32, rows int, stride int, a float32)
-
-// adamAVX2 is one step of Adam and of the moving average; see kernels.adam.
-func adamAVX2(p []float32, m []float32, v []float32, ema []float32, g []float32, scale float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, root float32, eps float32, beta float32)
+// downsampleAVX2 sets dst[i] to the sum over j of taps[j]*x[2i+j] for len(taps) even and len(dst) a multiple of 8.
+func downsampleAVX2(dst []float32, x []float32, taps []float32)
 
 // interleave4AVX2 sets dst[i*dstStride+r] = src[r*stride+i] for r < 4 and i < n, n a multiple of 4.
 func interleave4AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
 
 // interleave8AVX2 sets dst[i*dstStride+r] = src[r*stride+i] for r < 8 and i < n, n a multiple of 4.
 func interleave8AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
-
-// dropoutAVX2 keeps x*keep where the random word is at least limit; see kernels.dropout.
-func dropoutAVX2(dst []float32, x []float32, block uint32, index0 uint32, index1 uint32, stream uint32, key0 uint32, key1 uint32, limit uint32, keep float32)

@@ -15,7 +15,7 @@ TEXT ·axpbyAVX2(SB), NOSPLIT, $0-84
 	MOVQ         y_base+48(FP), BX
 	MOVQ         dst_len+8(FP), SI
 	XORQ         AX, AX
-	SUBQ         $0x10, SI
+	SUBQ         $0x20, SI
 	JL           few
 
 loop:
@@ -29,12 +29,22 @@ loop:
 	VFMADD213PS Y2, Y1, Y4
 	VFMADD231PS Y0, Y3, Y4
 	VMOVUPS     Y4, 32(CX)(AX*4)
-	ADDQ        $0x10, AX
-	SUBQ        $0x10, SI
+	VMOVUPS     64(DX)(AX*4), Y3
+	VMOVUPS     64(BX)(AX*4), Y4
+	VFMADD213PS Y2, Y1, Y4
+	VFMADD231PS Y0, Y3, Y4
+	VMOVUPS     Y4, 64(CX)(AX*4)
+	VMOVUPS     96(DX)(AX*4), Y3
+	VMOVUPS     96(BX)(AX*4), Y4
+	VFMADD213PS Y2, Y1, Y4
+	VFMADD231PS Y0, Y3, Y4
+	VMOVUPS     Y4, 96(CX)(AX*4)
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, SI
 	JGE         loop
 
 few:
-	ADDQ $0x10, SI
+	ADDQ $0x20, SI
 	SUBQ $0x08, SI
 	JL   tail
 
@@ -92,7 +102,7 @@ TEXT ·affineAVX2(SB), NOSPLIT, $0-56
 	MOVQ         x_base+24(FP), DX
 	MOVQ         dst_len+8(FP), BX
 	XORQ         AX, AX
-	SUBQ         $0x10, BX
+	SUBQ         $0x20, BX
 	JL           few
 
 loop:
@@ -102,12 +112,18 @@ loop:
 	VMOVUPS     32(DX)(AX*4), Y2
 	VFMADD213PS Y1, Y0, Y2
 	VMOVUPS     Y2, 32(CX)(AX*4)
-	ADDQ        $0x10, AX
-	SUBQ        $0x10, BX
+	VMOVUPS     64(DX)(AX*4), Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, 64(CX)(AX*4)
+	VMOVUPS     96(DX)(AX*4), Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, 96(CX)(AX*4)
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, BX
 	JGE         loop
 
 few:
-	ADDQ $0x10, BX
+	ADDQ $0x20, BX
 	SUBQ $0x08, BX
 	JL   tail
 
@@ -134,594 +150,6 @@ end:
 	VZEROUPPER
 	RET
 
-// func affineSiLUAVX2(dst []float32, x []float32, a float32, b float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-56
-	VBROADCASTSS a+48(FP), Y0
-	VBROADCASTSS b+52(FP), Y1
-	MOVQ         dst_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVQ         dst_len+8(FP), BX
-	XORQ         AX, AX
-	SUBQ         $0x10, BX
-	JL           few
-
-loop:
-	VMOVUPS      (DX)(AX*4), Y2
-	VFMADD213PS  Y1, Y0, Y2
-	VXORPS       signBit<>+0(SB), Y2, Y3
-	VMOVUPS      expMax<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VMOVUPS      expMin<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      expRound<>+0(SB), Y5
-	VFMADD231PS  log2e<>+0(SB), Y4, Y5
-	VSUBPS       expRound<>+0(SB), Y5, Y3
-	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
-	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp7<>+0(SB), Y3
-	VFMADD213PS  exp6<>+0(SB), Y4, Y3
-	VFMADD213PS  exp5<>+0(SB), Y4, Y3
-	VFMADD213PS  exp4<>+0(SB), Y4, Y3
-	VFMADD213PS  exp3<>+0(SB), Y4, Y3
-	VFMADD213PS  exp2<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       one<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       one<>+0(SB), Y3, Y3
-	VMOVUPS      one<>+0(SB), Y4
-	VDIVPS       Y3, Y4, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)(AX*4)
-	VMOVUPS      32(DX)(AX*4), Y2
-	VFMADD213PS  Y1, Y0, Y2
-	VXORPS       signBit<>+0(SB), Y2, Y3
-	VMOVUPS      expMax<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VMOVUPS      expMin<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      expRound<>+0(SB), Y5
-	VFMADD231PS  log2e<>+0(SB), Y4, Y5
-	VSUBPS       expRound<>+0(SB), Y5, Y3
-	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
-	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp7<>+0(SB), Y3
-	VFMADD213PS  exp6<>+0(SB), Y4, Y3
-	VFMADD213PS  exp5<>+0(SB), Y4, Y3
-	VFMADD213PS  exp4<>+0(SB), Y4, Y3
-	VFMADD213PS  exp3<>+0(SB), Y4, Y3
-	VFMADD213PS  exp2<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       one<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       one<>+0(SB), Y3, Y3
-	VMOVUPS      one<>+0(SB), Y4
-	VDIVPS       Y3, Y4, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, 32(CX)(AX*4)
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, BX
-	JGE          loop
-
-few:
-	ADDQ $0x10, BX
-	SUBQ $0x08, BX
-	JL   tail
-
-single:
-	VMOVUPS      (DX)(AX*4), Y2
-	VFMADD213PS  Y1, Y0, Y2
-	VXORPS       signBit<>+0(SB), Y2, Y3
-	VMOVUPS      expMax<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VMOVUPS      expMin<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      expRound<>+0(SB), Y5
-	VFMADD231PS  log2e<>+0(SB), Y4, Y5
-	VSUBPS       expRound<>+0(SB), Y5, Y3
-	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
-	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp7<>+0(SB), Y3
-	VFMADD213PS  exp6<>+0(SB), Y4, Y3
-	VFMADD213PS  exp5<>+0(SB), Y4, Y3
-	VFMADD213PS  exp4<>+0(SB), Y4, Y3
-	VFMADD213PS  exp3<>+0(SB), Y4, Y3
-	VFMADD213PS  exp2<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       one<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       one<>+0(SB), Y3, Y3
-	VMOVUPS      one<>+0(SB), Y4
-	VDIVPS       Y3, Y4, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)(AX*4)
-	ADDQ         $0x08, AX
-	SUBQ         $0x08, BX
-	JGE          single
-
-tail:
-	ADDQ         $0x08, BX
-	JE           end
-	LEAQ         tailMask<>+0(SB), SI
-	MOVQ         $0x00000008, DI
-	SUBQ         BX, DI
-	VMOVUPS      (SI)(DI*4), Y2
-	VMASKMOVPS   (DX)(AX*4), Y2, Y3
-	VFMADD213PS  Y1, Y0, Y3
-	VXORPS       signBit<>+0(SB), Y3, Y0
-	VMOVUPS      expMax<>+0(SB), Y1
-	VMINPS       Y0, Y1, Y1
-	VMOVUPS      expMin<>+0(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y1, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y0
-	VFNMADD231PS ln2High<>+0(SB), Y0, Y1
-	VFNMADD231PS ln2Low<>+0(SB), Y0, Y1
-	VMOVUPS      exp7<>+0(SB), Y0
-	VFMADD213PS  exp6<>+0(SB), Y1, Y0
-	VFMADD213PS  exp5<>+0(SB), Y1, Y0
-	VFMADD213PS  exp4<>+0(SB), Y1, Y0
-	VFMADD213PS  exp3<>+0(SB), Y1, Y0
-	VFMADD213PS  exp2<>+0(SB), Y1, Y0
-	VFMADD213PS  one<>+0(SB), Y1, Y0
-	VFMADD213PS  one<>+0(SB), Y1, Y0
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y0, Y0
-	VADDPS       one<>+0(SB), Y0, Y0
-	VMOVUPS      one<>+0(SB), Y1
-	VDIVPS       Y0, Y1, Y0
-	VMULPS       Y0, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (CX)(AX*4)
-
-end:
-	VZEROUPPER
-	RET
-
-DATA signBit<>+0(SB)/4, $0x80000000
-DATA signBit<>+4(SB)/4, $0x80000000
-DATA signBit<>+8(SB)/4, $0x80000000
-DATA signBit<>+12(SB)/4, $0x80000000
-DATA signBit<>+16(SB)/4, $0x80000000
-DATA signBit<>+20(SB)/4, $0x80000000
-DATA signBit<>+24(SB)/4, $0x80000000
-DATA signBit<>+28(SB)/4, $0x80000000
-GLOBL signBit<>(SB), RODATA|NOPTR, $32
-
-DATA expMax<>+0(SB)/4, $0x42b0c0a5
-DATA expMax<>+4(SB)/4, $0x42b0c0a5
-DATA expMax<>+8(SB)/4, $0x42b0c0a5
-DATA expMax<>+12(SB)/4, $0x42b0c0a5
-DATA expMax<>+16(SB)/4, $0x42b0c0a5
-DATA expMax<>+20(SB)/4, $0x42b0c0a5
-DATA expMax<>+24(SB)/4, $0x42b0c0a5
-DATA expMax<>+28(SB)/4, $0x42b0c0a5
-GLOBL expMax<>(SB), RODATA|NOPTR, $32
-
-DATA expMin<>+0(SB)/4, $0xc2aeac4f
-DATA expMin<>+4(SB)/4, $0xc2aeac4f
-DATA expMin<>+8(SB)/4, $0xc2aeac4f
-DATA expMin<>+12(SB)/4, $0xc2aeac4f
-DATA expMin<>+16(SB)/4, $0xc2aeac4f
-DATA expMin<>+20(SB)/4, $0xc2aeac4f
-DATA expMin<>+24(SB)/4, $0xc2aeac4f
-DATA expMin<>+28(SB)/4, $0xc2aeac4f
-GLOBL expMin<>(SB), RODATA|NOPTR, $32
-
-DATA expRound<>+0(SB)/4, $0x4b400000
-DATA expRound<>+4(SB)/4, $0x4b400000
-DATA expRound<>+8(SB)/4, $0x4b400000
-DATA expRound<>+12(SB)/4, $0x4b400000
-DATA expRound<>+16(SB)/4, $0x4b400000
-DATA expRound<>+20(SB)/4, $0x4b400000
-DATA expRound<>+24(SB)/4, $0x4b400000
-DATA expRound<>+28(SB)/4, $0x4b400000
-GLOBL expRound<>(SB), RODATA|NOPTR, $32
-
-DATA log2e<>+0(SB)/4, $0x3fb8aa3b
-DATA log2e<>+4(SB)/4, $0x3fb8aa3b
-DATA log2e<>+8(SB)/4, $0x3fb8aa3b
-DATA log2e<>+12(SB)/4, $0x3fb8aa3b
-DATA log2e<>+16(SB)/4, $0x3fb8aa3b
-DATA log2e<>+20(SB)/4, $0x3fb8aa3b
-DATA log2e<>+24(SB)/4, $0x3fb8aa3b
-DATA log2e<>+28(SB)/4, $0x3fb8aa3b
-GLOBL log2e<>(SB), RODATA|NOPTR, $32
-
-DATA ln2High<>+0(SB)/4, $0x3f318000
-DATA ln2High<>+4(SB)/4, $0x3f318000
-DATA ln2High<>+8(SB)/4, $0x3f318000
-DATA ln2High<>+12(SB)/4, $0x3f318000
-DATA ln2High<>+16(SB)/4, $0x3f318000
-DATA ln2High<>+20(SB)/4, $0x3f318000
-DATA ln2High<>+24(SB)/4, $0x3f318000
-DATA ln2High<>+28(SB)/4, $0x3f318000
-GLOBL ln2High<>(SB), RODATA|NOPTR, $32
-
-DATA ln2Low<>+0(SB)/4, $0xb95e8083
-DATA ln2Low<>+4(SB)/4, $0xb95e8083
-DATA ln2Low<>+8(SB)/4, $0xb95e8083
-DATA ln2Low<>+12(SB)/4, $0xb95e8083
-DATA ln2Low<>+16(SB)/4, $0xb95e8083
-DATA ln2Low<>+20(SB)/4, $0xb95e8083
-DATA ln2Low<>+24(SB)/4, $0xb95e8083
-DATA ln2Low<>+28(SB)/4, $0xb95e8083
-GLOBL ln2Low<>(SB), RODATA|NOPTR, $32
-
-DATA exp7<>+0(SB)/4, $0x39500d01
-DATA exp7<>+4(SB)/4, $0x39500d01
-DATA exp7<>+8(SB)/4, $0x39500d01
-DATA exp7<>+12(SB)/4, $0x39500d01
-DATA exp7<>+16(SB)/4, $0x39500d01
-DATA exp7<>+20(SB)/4, $0x39500d01
-DATA exp7<>+24(SB)/4, $0x39500d01
-DATA exp7<>+28(SB)/4, $0x39500d01
-GLOBL exp7<>(SB), RODATA|NOPTR, $32
-
-DATA exp6<>+0(SB)/4, $0x3ab60b61
-DATA exp6<>+4(SB)/4, $0x3ab60b61
-DATA exp6<>+8(SB)/4, $0x3ab60b61
-DATA exp6<>+12(SB)/4, $0x3ab60b61
-DATA exp6<>+16(SB)/4, $0x3ab60b61
-DATA exp6<>+20(SB)/4, $0x3ab60b61
-DATA exp6<>+24(SB)/4, $0x3ab60b61
-DATA exp6<>+28(SB)/4, $0x3ab60b61
-GLOBL exp6<>(SB), RODATA|NOPTR, $32
-
-DATA exp5<>+0(SB)/4, $0x3c088889
-DATA exp5<>+4(SB)/4, $0x3c088889
-DATA exp5<>+8(SB)/4, $0x3c088889
-DATA exp5<>+12(SB)/4, $0x3c088889
-DATA exp5<>+16(SB)/4, $0x3c088889
-DATA exp5<>+20(SB)/4, $0x3c088889
-DATA exp5<>+24(SB)/4, $0x3c088889
-DATA exp5<>+28(SB)/4, $0x3c088889
-GLOBL exp5<>(SB), RODATA|NOPTR, $32
-
-DATA exp4<>+0(SB)/4, $0x3d2aaaab
-DATA exp4<>+4(SB)/4, $0x3d2aaaab
-DATA exp4<>+8(SB)/4, $0x3d2aaaab
-DATA exp4<>+12(SB)/4, $0x3d2aaaab
-DATA exp4<>+16(SB)/4, $0x3d2aaaab
-DATA exp4<>+20(SB)/4, $0x3d2aaaab
-DATA exp4<>+24(SB)/4, $0x3d2aaaab
-DATA exp4<>+28(SB)/4, $0x3d2aaaab
-GLOBL exp4<>(SB), RODATA|NOPTR, $32
-
-DATA exp3<>+0(SB)/4, $0x3e2aaaab
-DATA exp3<>+4(SB)/4, $0x3e2aaaab
-DATA exp3<>+8(SB)/4, $0x3e2aaaab
-DATA exp3<>+12(SB)/4, $0x3e2aaaab
-DATA exp3<>+16(SB)/4, $0x3e2aaaab
-DATA exp3<>+20(SB)/4, $0x3e2aaaab
-DATA exp3<>+24(SB)/4, $0x3e2aaaab
-DATA exp3<>+28(SB)/4, $0x3e2aaaab
-GLOBL exp3<>(SB), RODATA|NOPTR, $32
-
-DATA exp2<>+0(SB)/4, $0x3f000000
-DATA exp2<>+4(SB)/4, $0x3f000000
-DATA exp2<>+8(SB)/4, $0x3f000000
-DATA exp2<>+12(SB)/4, $0x3f000000
-DATA exp2<>+16(SB)/4, $0x3f000000
-DATA exp2<>+20(SB)/4, $0x3f000000
-DATA exp2<>+24(SB)/4, $0x3f000000
-DATA exp2<>+28(SB)/4, $0x3f000000
-GLOBL exp2<>(SB), RODATA|NOPTR, $32
-
-DATA one<>+0(SB)/4, $0x3f800000
-DATA one<>+4(SB)/4, $0x3f800000
-DATA one<>+8(SB)/4, $0x3f800000
-DATA one<>+12(SB)/4, $0x3f800000
-DATA one<>+16(SB)/4, $0x3f800000
-DATA one<>+20(SB)/4, $0x3f800000
-DATA one<>+24(SB)/4, $0x3f800000
-DATA one<>+28(SB)/4, $0x3f800000
-GLOBL one<>(SB), RODATA|NOPTR, $32
-
-// func siluGradAVX2(dst []float32, x []float32, g []float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), CX
-	MOVQ x_base+24(FP), DX
-	MOVQ g_base+48(FP), BX
-	MOVQ dst_len+8(FP), SI
-	XORQ AX, AX
-	SUBQ $0x10, SI
-	JL   few
-
-loop:
-	VMOVUPS      (DX)(AX*4), Y0
-	VMOVUPS      (BX)(AX*4), Y1
-	VXORPS       signBit<>+0(SB), Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y3, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
-	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp7<>+0(SB), Y2
-	VFMADD213PS  exp6<>+0(SB), Y3, Y2
-	VFMADD213PS  exp5<>+0(SB), Y3, Y2
-	VFMADD213PS  exp4<>+0(SB), Y3, Y2
-	VFMADD213PS  exp3<>+0(SB), Y3, Y2
-	VFMADD213PS  exp2<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VADDPS       one<>+0(SB), Y2, Y2
-	VMOVUPS      one<>+0(SB), Y3
-	VDIVPS       Y2, Y3, Y2
-	VMOVUPS      one<>+0(SB), Y3
-	VSUBPS       Y2, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, (CX)(AX*4)
-	VMOVUPS      32(DX)(AX*4), Y0
-	VMOVUPS      32(BX)(AX*4), Y1
-	VXORPS       signBit<>+0(SB), Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y3, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
-	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp7<>+0(SB), Y2
-	VFMADD213PS  exp6<>+0(SB), Y3, Y2
-	VFMADD213PS  exp5<>+0(SB), Y3, Y2
-	VFMADD213PS  exp4<>+0(SB), Y3, Y2
-	VFMADD213PS  exp3<>+0(SB), Y3, Y2
-	VFMADD213PS  exp2<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VADDPS       one<>+0(SB), Y2, Y2
-	VMOVUPS      one<>+0(SB), Y3
-	VDIVPS       Y2, Y3, Y2
-	VMOVUPS      one<>+0(SB), Y3
-	VSUBPS       Y2, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, 32(CX)(AX*4)
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, SI
-	JGE          loop
-
-few:
-	ADDQ $0x10, SI
-	SUBQ $0x08, SI
-	JL   tail
-
-single:
-	VMOVUPS      (DX)(AX*4), Y0
-	VMOVUPS      (BX)(AX*4), Y1
-	VXORPS       signBit<>+0(SB), Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y3, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
-	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp7<>+0(SB), Y2
-	VFMADD213PS  exp6<>+0(SB), Y3, Y2
-	VFMADD213PS  exp5<>+0(SB), Y3, Y2
-	VFMADD213PS  exp4<>+0(SB), Y3, Y2
-	VFMADD213PS  exp3<>+0(SB), Y3, Y2
-	VFMADD213PS  exp2<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VADDPS       one<>+0(SB), Y2, Y2
-	VMOVUPS      one<>+0(SB), Y3
-	VDIVPS       Y2, Y3, Y2
-	VMOVUPS      one<>+0(SB), Y3
-	VSUBPS       Y2, Y3, Y3
-	VMULPS       Y2, Y3, Y3
-	VFMADD213PS  Y2, Y0, Y3
-	VMULPS       Y3, Y1, Y1
-	VMOVUPS      Y1, (CX)(AX*4)
-	ADDQ         $0x08, AX
-	SUBQ         $0x08, SI
-	JGE          single
-
-tail:
-	ADDQ         $0x08, SI
-	JE           end
-	LEAQ         tailMask<>+0(SB), DI
-	MOVQ         $0x00000008, R8
-	SUBQ         SI, R8
-	VMOVUPS      (DI)(R8*4), Y0
-	VMASKMOVPS   (DX)(AX*4), Y0, Y1
-	VMASKMOVPS   (BX)(AX*4), Y0, Y2
-	VXORPS       signBit<>+0(SB), Y1, Y3
-	VMOVUPS      expMax<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VMOVUPS      expMin<>+0(SB), Y3
-	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      expRound<>+0(SB), Y5
-	VFMADD231PS  log2e<>+0(SB), Y4, Y5
-	VSUBPS       expRound<>+0(SB), Y5, Y3
-	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
-	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp7<>+0(SB), Y3
-	VFMADD213PS  exp6<>+0(SB), Y4, Y3
-	VFMADD213PS  exp5<>+0(SB), Y4, Y3
-	VFMADD213PS  exp4<>+0(SB), Y4, Y3
-	VFMADD213PS  exp3<>+0(SB), Y4, Y3
-	VFMADD213PS  exp2<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       one<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VADDPS       one<>+0(SB), Y3, Y3
-	VMOVUPS      one<>+0(SB), Y4
-	VDIVPS       Y3, Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
-	VSUBPS       Y3, Y4, Y4
-	VMULPS       Y3, Y4, Y4
-	VFMADD213PS  Y3, Y1, Y4
-	VMULPS       Y4, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (CX)(AX*4)
-
-end:
-	VZEROUPPER
-	RET
-
-// func expAffineAVX2(dst []float32, x []float32, a float32, b float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·expAffineAVX2(SB), NOSPLIT, $0-56
-	VBROADCASTSS a+48(FP), Y0
-	VBROADCASTSS b+52(FP), Y1
-	MOVQ         dst_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVQ         dst_len+8(FP), BX
-	XORQ         AX, AX
-	SUBQ         $0x10, BX
-	JL           few
-
-loop:
-	VMOVUPS      (DX)(AX*4), Y2
-	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y3, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
-	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp7<>+0(SB), Y2
-	VFMADD213PS  exp6<>+0(SB), Y3, Y2
-	VFMADD213PS  exp5<>+0(SB), Y3, Y2
-	VFMADD213PS  exp4<>+0(SB), Y3, Y2
-	VFMADD213PS  exp3<>+0(SB), Y3, Y2
-	VFMADD213PS  exp2<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VMOVUPS      Y2, (CX)(AX*4)
-	VMOVUPS      32(DX)(AX*4), Y2
-	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y3, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
-	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp7<>+0(SB), Y2
-	VFMADD213PS  exp6<>+0(SB), Y3, Y2
-	VFMADD213PS  exp5<>+0(SB), Y3, Y2
-	VFMADD213PS  exp4<>+0(SB), Y3, Y2
-	VFMADD213PS  exp3<>+0(SB), Y3, Y2
-	VFMADD213PS  exp2<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VMOVUPS      Y2, 32(CX)(AX*4)
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, BX
-	JGE          loop
-
-few:
-	ADDQ $0x10, BX
-	SUBQ $0x08, BX
-	JL   tail
-
-single:
-	VMOVUPS      (DX)(AX*4), Y2
-	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
-	VFMADD231PS  log2e<>+0(SB), Y3, Y4
-	VSUBPS       expRound<>+0(SB), Y4, Y2
-	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
-	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp7<>+0(SB), Y2
-	VFMADD213PS  exp6<>+0(SB), Y3, Y2
-	VFMADD213PS  exp5<>+0(SB), Y3, Y2
-	VFMADD213PS  exp4<>+0(SB), Y3, Y2
-	VFMADD213PS  exp3<>+0(SB), Y3, Y2
-	VFMADD213PS  exp2<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VFMADD213PS  one<>+0(SB), Y3, Y2
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       one<>+0(SB), Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VMOVUPS      Y2, (CX)(AX*4)
-	ADDQ         $0x08, AX
-	SUBQ         $0x08, BX
-	JGE          single
-
-tail:
-	ADDQ         $0x08, BX
-	JE           end
-	LEAQ         tailMask<>+0(SB), SI
-	MOVQ         $0x00000008, DI
-	SUBQ         BX, DI
-	VMOVUPS      (SI)(DI*4), Y2
-	VMASKMOVPS   (DX)(AX*4), Y2, Y3
-	VFMADD213PS  Y1, Y0, Y3
-	VMOVUPS      expMax<>+0(SB), Y0
-	VMINPS       Y3, Y0, Y0
-	VMOVUPS      expMin<>+0(SB), Y1
-	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y3
-	VFMADD231PS  log2e<>+0(SB), Y0, Y3
-	VSUBPS       expRound<>+0(SB), Y3, Y1
-	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
-	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
-	VMOVUPS      exp7<>+0(SB), Y1
-	VFMADD213PS  exp6<>+0(SB), Y0, Y1
-	VFMADD213PS  exp5<>+0(SB), Y0, Y1
-	VFMADD213PS  exp4<>+0(SB), Y0, Y1
-	VFMADD213PS  exp3<>+0(SB), Y0, Y1
-	VFMADD213PS  exp2<>+0(SB), Y0, Y1
-	VFMADD213PS  one<>+0(SB), Y0, Y1
-	VFMADD213PS  one<>+0(SB), Y0, Y1
-	VPSLLD       $0x17, Y3, Y3
-	VPADDD       one<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y1, Y1
-	VMASKMOVPS   Y1, Y2, (CX)(AX*4)
-
-end:
-	VZEROUPPER
-	RET
-
 // func mulAVX2(dst []float32, x []float32, y []float32, a float32)
 // Requires: AVX
 TEXT ·mulAVX2(SB), NOSPLIT, $0-76
@@ -731,7 +159,7 @@ TEXT ·mulAVX2(SB), NOSPLIT, $0-76
 	MOVQ         y_base+48(FP), BX
 	MOVQ         dst_len+8(FP), SI
 	XORQ         AX, AX
-	SUBQ         $0x10, SI
+	SUBQ         $0x20, SI
 	JL           few
 
 loop:
@@ -745,12 +173,22 @@ loop:
 	VMOVUPS 32(BX)(AX*4), Y2
 	VMULPS  Y2, Y1, Y1
 	VMOVUPS Y1, 32(CX)(AX*4)
-	ADDQ    $0x10, AX
-	SUBQ    $0x10, SI
+	VMOVUPS 64(DX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS 64(BX)(AX*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 64(CX)(AX*4)
+	VMOVUPS 96(DX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS 96(BX)(AX*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, 96(CX)(AX*4)
+	ADDQ    $0x20, AX
+	SUBQ    $0x20, SI
 	JGE     loop
 
 few:
-	ADDQ $0x10, SI
+	ADDQ $0x20, SI
 	SUBQ $0x08, SI
 	JL   tail
 
@@ -789,7 +227,7 @@ TEXT ·mulAddAVX2(SB), NOSPLIT, $0-72
 	MOVQ y_base+48(FP), BX
 	MOVQ dst_len+8(FP), SI
 	XORQ AX, AX
-	SUBQ $0x10, SI
+	SUBQ $0x20, SI
 	JL   few
 
 loop:
@@ -803,12 +241,22 @@ loop:
 	VMOVUPS     32(CX)(AX*4), Y2
 	VFMADD231PS Y0, Y1, Y2
 	VMOVUPS     Y2, 32(CX)(AX*4)
-	ADDQ        $0x10, AX
-	SUBQ        $0x10, SI
+	VMOVUPS     64(DX)(AX*4), Y0
+	VMOVUPS     64(BX)(AX*4), Y1
+	VMOVUPS     64(CX)(AX*4), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 64(CX)(AX*4)
+	VMOVUPS     96(DX)(AX*4), Y0
+	VMOVUPS     96(BX)(AX*4), Y1
+	VMOVUPS     96(CX)(AX*4), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 96(CX)(AX*4)
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, SI
 	JGE         loop
 
 few:
-	ADDQ $0x10, SI
+	ADDQ $0x20, SI
 	SUBQ $0x08, SI
 	JL   tail
 
@@ -839,60 +287,865 @@ end:
 	VZEROUPPER
 	RET
 
-// func repeatAVX2(dst []float32, x []float32, a float32)
-// Requires: AVX
-TEXT ·repeatAVX2(SB), NOSPLIT, $0-52
+// func affineSiLUAVX2(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+48(FP), Y0
-	MOVQ         dst_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
-
-loop:
-	SUBQ       $0x08, DX
-	JL         end
-	VMULPS     (CX), Y0, Y1
-	VUNPCKLPS  Y1, Y1, Y2
-	VUNPCKHPS  Y1, Y1, Y1
-	VPERM2F128 $0x20, Y1, Y2, Y3
-	VMOVUPS    Y3, (AX)
-	VPERM2F128 $0x31, Y1, Y2, Y3
-	VMOVUPS    Y3, 32(AX)
-	ADDQ       $0x20, CX
-	ADDQ       $0x40, AX
-	JMP        loop
-
-end:
-	VZEROUPPER
-	RET
-
-// func pairSumAVX2(dst []float32, x []float32, y []float32, a float32)
-// Requires: AVX, AVX2
-TEXT ·pairSumAVX2(SB), NOSPLIT, $0-76
-	VBROADCASTSS a+72(FP), Y0
-	MOVQ         dst_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         y_base+48(FP), DX
+	VBROADCASTSS b+52(FP), Y1
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
 	MOVQ         dst_len+8(FP), BX
+	XORQ         AX, AX
+	SUBQ         $0x20, BX
+	JL           few
 
 loop:
-	SUBQ    $0x08, BX
-	JL      end
-	VMOVUPS (CX), Y1
-	VHADDPS 32(CX), Y1, Y2
-	VMOVUPS (DX), Y1
-	VHADDPS 32(DX), Y1, Y1
-	VADDPS  Y1, Y2, Y2
-	VMULPS  Y0, Y2, Y2
-	VPERMPD $0xd8, Y2, Y2
-	VMOVUPS Y2, (AX)
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x20, AX
-	JMP     loop
+	VMOVUPS      (DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	VMOVUPS      32(DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 32(CX)(AX*4)
+	VMOVUPS      64(DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 64(CX)(AX*4)
+	VMOVUPS      96(DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 96(CX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, BX
+	JGE          loop
+
+few:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JL   tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, BX
+	JGE          single
+
+tail:
+	ADDQ         $0x08, BX
+	JE           end
+	LEAQ         tailMask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (DX)(AX*4), Y2, Y3
+	VFMADD213PS  Y1, Y0, Y3
+	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VMINPS       Y3, Y0, Y0
+	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y0, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y1
+	VFMADD231PS  ln2<>+0(SB), Y1, Y0
+	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y1
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y1, Y4, Y1
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(AX*4)
 
 end:
 	VZEROUPPER
 	RET
+
+DATA minusExpMax<>+0(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+4(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+8(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+12(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+16(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+20(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+24(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+28(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+32(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+36(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+40(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+44(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+48(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+52(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+56(SB)/4, $0xc2b0c0a5
+DATA minusExpMax<>+60(SB)/4, $0xc2b0c0a5
+GLOBL minusExpMax<>(SB), RODATA|NOPTR, $64
+
+DATA minusExpMin<>+0(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+4(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+8(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+12(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+16(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+20(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+24(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+28(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+32(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+36(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+40(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+44(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+48(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+52(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+56(SB)/4, $0x42aeac4f
+DATA minusExpMin<>+60(SB)/4, $0x42aeac4f
+GLOBL minusExpMin<>(SB), RODATA|NOPTR, $64
+
+DATA expRound<>+0(SB)/4, $0x4b40007f
+DATA expRound<>+4(SB)/4, $0x4b40007f
+DATA expRound<>+8(SB)/4, $0x4b40007f
+DATA expRound<>+12(SB)/4, $0x4b40007f
+DATA expRound<>+16(SB)/4, $0x4b40007f
+DATA expRound<>+20(SB)/4, $0x4b40007f
+DATA expRound<>+24(SB)/4, $0x4b40007f
+DATA expRound<>+28(SB)/4, $0x4b40007f
+DATA expRound<>+32(SB)/4, $0x4b40007f
+DATA expRound<>+36(SB)/4, $0x4b40007f
+DATA expRound<>+40(SB)/4, $0x4b40007f
+DATA expRound<>+44(SB)/4, $0x4b40007f
+DATA expRound<>+48(SB)/4, $0x4b40007f
+DATA expRound<>+52(SB)/4, $0x4b40007f
+DATA expRound<>+56(SB)/4, $0x4b40007f
+DATA expRound<>+60(SB)/4, $0x4b40007f
+GLOBL expRound<>(SB), RODATA|NOPTR, $64
+
+DATA log2e<>+0(SB)/4, $0x3fb8aa3b
+DATA log2e<>+4(SB)/4, $0x3fb8aa3b
+DATA log2e<>+8(SB)/4, $0x3fb8aa3b
+DATA log2e<>+12(SB)/4, $0x3fb8aa3b
+DATA log2e<>+16(SB)/4, $0x3fb8aa3b
+DATA log2e<>+20(SB)/4, $0x3fb8aa3b
+DATA log2e<>+24(SB)/4, $0x3fb8aa3b
+DATA log2e<>+28(SB)/4, $0x3fb8aa3b
+DATA log2e<>+32(SB)/4, $0x3fb8aa3b
+DATA log2e<>+36(SB)/4, $0x3fb8aa3b
+DATA log2e<>+40(SB)/4, $0x3fb8aa3b
+DATA log2e<>+44(SB)/4, $0x3fb8aa3b
+DATA log2e<>+48(SB)/4, $0x3fb8aa3b
+DATA log2e<>+52(SB)/4, $0x3fb8aa3b
+DATA log2e<>+56(SB)/4, $0x3fb8aa3b
+DATA log2e<>+60(SB)/4, $0x3fb8aa3b
+GLOBL log2e<>(SB), RODATA|NOPTR, $64
+
+DATA ln2<>+0(SB)/4, $0x3f317218
+DATA ln2<>+4(SB)/4, $0x3f317218
+DATA ln2<>+8(SB)/4, $0x3f317218
+DATA ln2<>+12(SB)/4, $0x3f317218
+DATA ln2<>+16(SB)/4, $0x3f317218
+DATA ln2<>+20(SB)/4, $0x3f317218
+DATA ln2<>+24(SB)/4, $0x3f317218
+DATA ln2<>+28(SB)/4, $0x3f317218
+DATA ln2<>+32(SB)/4, $0x3f317218
+DATA ln2<>+36(SB)/4, $0x3f317218
+DATA ln2<>+40(SB)/4, $0x3f317218
+DATA ln2<>+44(SB)/4, $0x3f317218
+DATA ln2<>+48(SB)/4, $0x3f317218
+DATA ln2<>+52(SB)/4, $0x3f317218
+DATA ln2<>+56(SB)/4, $0x3f317218
+DATA ln2<>+60(SB)/4, $0x3f317218
+GLOBL ln2<>(SB), RODATA|NOPTR, $64
+
+DATA sigmoid5<>+0(SB)/4, $0x3c083128
+DATA sigmoid5<>+4(SB)/4, $0x3c083128
+DATA sigmoid5<>+8(SB)/4, $0x3c083128
+DATA sigmoid5<>+12(SB)/4, $0x3c083128
+DATA sigmoid5<>+16(SB)/4, $0x3c083128
+DATA sigmoid5<>+20(SB)/4, $0x3c083128
+DATA sigmoid5<>+24(SB)/4, $0x3c083128
+DATA sigmoid5<>+28(SB)/4, $0x3c083128
+DATA sigmoid5<>+32(SB)/4, $0x3c083128
+DATA sigmoid5<>+36(SB)/4, $0x3c083128
+DATA sigmoid5<>+40(SB)/4, $0x3c083128
+DATA sigmoid5<>+44(SB)/4, $0x3c083128
+DATA sigmoid5<>+48(SB)/4, $0x3c083128
+DATA sigmoid5<>+52(SB)/4, $0x3c083128
+DATA sigmoid5<>+56(SB)/4, $0x3c083128
+DATA sigmoid5<>+60(SB)/4, $0x3c083128
+GLOBL sigmoid5<>(SB), RODATA|NOPTR, $64
+
+DATA sigmoid4<>+0(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+4(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+8(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+12(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+16(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+20(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+24(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+28(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+32(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+36(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+40(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+44(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+48(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+52(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+56(SB)/4, $0x3d2b9532
+DATA sigmoid4<>+60(SB)/4, $0x3d2b9532
+GLOBL sigmoid4<>(SB), RODATA|NOPTR, $64
+
+DATA sigmoid3<>+0(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+4(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+8(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+12(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+16(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+20(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+24(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+28(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+32(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+36(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+40(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+44(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+48(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+52(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+56(SB)/4, $0x3e2aabd8
+DATA sigmoid3<>+60(SB)/4, $0x3e2aabd8
+GLOBL sigmoid3<>(SB), RODATA|NOPTR, $64
+
+DATA sigmoid2<>+0(SB)/4, $0x3efffefe
+DATA sigmoid2<>+4(SB)/4, $0x3efffefe
+DATA sigmoid2<>+8(SB)/4, $0x3efffefe
+DATA sigmoid2<>+12(SB)/4, $0x3efffefe
+DATA sigmoid2<>+16(SB)/4, $0x3efffefe
+DATA sigmoid2<>+20(SB)/4, $0x3efffefe
+DATA sigmoid2<>+24(SB)/4, $0x3efffefe
+DATA sigmoid2<>+28(SB)/4, $0x3efffefe
+DATA sigmoid2<>+32(SB)/4, $0x3efffefe
+DATA sigmoid2<>+36(SB)/4, $0x3efffefe
+DATA sigmoid2<>+40(SB)/4, $0x3efffefe
+DATA sigmoid2<>+44(SB)/4, $0x3efffefe
+DATA sigmoid2<>+48(SB)/4, $0x3efffefe
+DATA sigmoid2<>+52(SB)/4, $0x3efffefe
+DATA sigmoid2<>+56(SB)/4, $0x3efffefe
+DATA sigmoid2<>+60(SB)/4, $0x3efffefe
+GLOBL sigmoid2<>(SB), RODATA|NOPTR, $64
+
+DATA one<>+0(SB)/4, $0x3f800000
+DATA one<>+4(SB)/4, $0x3f800000
+DATA one<>+8(SB)/4, $0x3f800000
+DATA one<>+12(SB)/4, $0x3f800000
+DATA one<>+16(SB)/4, $0x3f800000
+DATA one<>+20(SB)/4, $0x3f800000
+DATA one<>+24(SB)/4, $0x3f800000
+DATA one<>+28(SB)/4, $0x3f800000
+DATA one<>+32(SB)/4, $0x3f800000
+DATA one<>+36(SB)/4, $0x3f800000
+DATA one<>+40(SB)/4, $0x3f800000
+DATA one<>+44(SB)/4, $0x3f800000
+DATA one<>+48(SB)/4, $0x3f800000
+DATA one<>+52(SB)/4, $0x3f800000
+DATA one<>+56(SB)/4, $0x3f800000
+DATA one<>+60(SB)/4, $0x3f800000
+GLOBL one<>(SB), RODATA|NOPTR, $64
+
+// func siluGradAVX2(dst []float32, x []float32, g []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ g_base+48(FP), BX
+	MOVQ dst_len+8(FP), SI
+	XORQ AX, AX
+	SUBQ $0x20, SI
+	JL   few
+
+loop:
+	VMOVUPS      (DX)(AX*4), Y0
+	VMOVUPS      (BX)(AX*4), Y1
+	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y2
+	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y2, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2<>+0(SB), Y3, Y2
+	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD213PS Y0, Y3, Y0
+	VFMADD213PS  Y3, Y3, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)(AX*4)
+	VMOVUPS      32(DX)(AX*4), Y0
+	VMOVUPS      32(BX)(AX*4), Y1
+	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y2
+	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y2, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2<>+0(SB), Y3, Y2
+	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD213PS Y0, Y3, Y0
+	VFMADD213PS  Y3, Y3, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(CX)(AX*4)
+	VMOVUPS      64(DX)(AX*4), Y0
+	VMOVUPS      64(BX)(AX*4), Y1
+	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y2
+	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y2, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2<>+0(SB), Y3, Y2
+	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD213PS Y0, Y3, Y0
+	VFMADD213PS  Y3, Y3, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(CX)(AX*4)
+	VMOVUPS      96(DX)(AX*4), Y0
+	VMOVUPS      96(BX)(AX*4), Y1
+	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y2
+	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y2, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2<>+0(SB), Y3, Y2
+	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD213PS Y0, Y3, Y0
+	VFMADD213PS  Y3, Y3, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(CX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, SI
+	JGE          loop
+
+few:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JL   tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y0
+	VMOVUPS      (BX)(AX*4), Y1
+	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y2
+	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y2, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2<>+0(SB), Y3, Y2
+	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD213PS Y0, Y3, Y0
+	VFMADD213PS  Y3, Y3, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, SI
+	JGE          single
+
+tail:
+	ADDQ         $0x08, SI
+	JE           end
+	LEAQ         tailMask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y0
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VMASKMOVPS   (BX)(AX*4), Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VFNMADD213PS Y1, Y4, Y1
+	VFMADD213PS  Y4, Y4, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func expAffineAVX2(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expAffineAVX2(SB), NOSPLIT, $0-56
+	VBROADCASTSS a+48(FP), Y0
+	VBROADCASTSS b+52(FP), Y1
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), BX
+	XORQ         AX, AX
+	SUBQ         $0x20, BX
+	JL           few
+
+loop:
+	VMOVUPS      (DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      expMax<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      expMin<>+0(SB), Y2
+	VMAXPS       Y3, Y2, Y3
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFMADD231PS  log2e<>+0(SB), Y3, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
+	VMOVUPS      exp6<>+0(SB), Y2
+	VFMADD213PS  exp5<>+0(SB), Y3, Y2
+	VFMADD213PS  exp4<>+0(SB), Y3, Y2
+	VFMADD213PS  exp3<>+0(SB), Y3, Y2
+	VFMADD213PS  exp2<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	VMOVUPS      32(DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      expMax<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      expMin<>+0(SB), Y2
+	VMAXPS       Y3, Y2, Y3
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFMADD231PS  log2e<>+0(SB), Y3, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
+	VMOVUPS      exp6<>+0(SB), Y2
+	VFMADD213PS  exp5<>+0(SB), Y3, Y2
+	VFMADD213PS  exp4<>+0(SB), Y3, Y2
+	VFMADD213PS  exp3<>+0(SB), Y3, Y2
+	VFMADD213PS  exp2<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 32(CX)(AX*4)
+	VMOVUPS      64(DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      expMax<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      expMin<>+0(SB), Y2
+	VMAXPS       Y3, Y2, Y3
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFMADD231PS  log2e<>+0(SB), Y3, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
+	VMOVUPS      exp6<>+0(SB), Y2
+	VFMADD213PS  exp5<>+0(SB), Y3, Y2
+	VFMADD213PS  exp4<>+0(SB), Y3, Y2
+	VFMADD213PS  exp3<>+0(SB), Y3, Y2
+	VFMADD213PS  exp2<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 64(CX)(AX*4)
+	VMOVUPS      96(DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      expMax<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      expMin<>+0(SB), Y2
+	VMAXPS       Y3, Y2, Y3
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFMADD231PS  log2e<>+0(SB), Y3, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
+	VMOVUPS      exp6<>+0(SB), Y2
+	VFMADD213PS  exp5<>+0(SB), Y3, Y2
+	VFMADD213PS  exp4<>+0(SB), Y3, Y2
+	VFMADD213PS  exp3<>+0(SB), Y3, Y2
+	VFMADD213PS  exp2<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 96(CX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, BX
+	JGE          loop
+
+few:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JL   tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      expMax<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      expMin<>+0(SB), Y2
+	VMAXPS       Y3, Y2, Y3
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFMADD231PS  log2e<>+0(SB), Y3, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
+	VMOVUPS      exp6<>+0(SB), Y2
+	VFMADD213PS  exp5<>+0(SB), Y3, Y2
+	VFMADD213PS  exp4<>+0(SB), Y3, Y2
+	VFMADD213PS  exp3<>+0(SB), Y3, Y2
+	VFMADD213PS  exp2<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, BX
+	JGE          single
+
+tail:
+	ADDQ         $0x08, BX
+	JE           end
+	LEAQ         tailMask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (DX)(AX*4), Y2, Y3
+	VFMADD213PS  Y1, Y0, Y3
+	VMOVUPS      expMax<>+0(SB), Y0
+	VMINPS       Y3, Y0, Y0
+	VMOVUPS      expMin<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      expRound<>+0(SB), Y3
+	VFMADD231PS  log2e<>+0(SB), Y0, Y3
+	VSUBPS       expRound<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp6<>+0(SB), Y1
+	VFMADD213PS  exp5<>+0(SB), Y0, Y1
+	VFMADD213PS  exp4<>+0(SB), Y0, Y1
+	VFMADD213PS  exp3<>+0(SB), Y0, Y1
+	VFMADD213PS  exp2<>+0(SB), Y0, Y1
+	VFMADD213PS  one<>+0(SB), Y0, Y1
+	VFMADD213PS  one<>+0(SB), Y0, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y2, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+DATA expMin<>+0(SB)/4, $0xc2aeac4f
+DATA expMin<>+4(SB)/4, $0xc2aeac4f
+DATA expMin<>+8(SB)/4, $0xc2aeac4f
+DATA expMin<>+12(SB)/4, $0xc2aeac4f
+DATA expMin<>+16(SB)/4, $0xc2aeac4f
+DATA expMin<>+20(SB)/4, $0xc2aeac4f
+DATA expMin<>+24(SB)/4, $0xc2aeac4f
+DATA expMin<>+28(SB)/4, $0xc2aeac4f
+DATA expMin<>+32(SB)/4, $0xc2aeac4f
+DATA expMin<>+36(SB)/4, $0xc2aeac4f
+DATA expMin<>+40(SB)/4, $0xc2aeac4f
+DATA expMin<>+44(SB)/4, $0xc2aeac4f
+DATA expMin<>+48(SB)/4, $0xc2aeac4f
+DATA expMin<>+52(SB)/4, $0xc2aeac4f
+DATA expMin<>+56(SB)/4, $0xc2aeac4f
+DATA expMin<>+60(SB)/4, $0xc2aeac4f
+GLOBL expMin<>(SB), RODATA|NOPTR, $64
+
+DATA expMax<>+0(SB)/4, $0x42b0c0a5
+DATA expMax<>+4(SB)/4, $0x42b0c0a5
+DATA expMax<>+8(SB)/4, $0x42b0c0a5
+DATA expMax<>+12(SB)/4, $0x42b0c0a5
+DATA expMax<>+16(SB)/4, $0x42b0c0a5
+DATA expMax<>+20(SB)/4, $0x42b0c0a5
+DATA expMax<>+24(SB)/4, $0x42b0c0a5
+DATA expMax<>+28(SB)/4, $0x42b0c0a5
+DATA expMax<>+32(SB)/4, $0x42b0c0a5
+DATA expMax<>+36(SB)/4, $0x42b0c0a5
+DATA expMax<>+40(SB)/4, $0x42b0c0a5
+DATA expMax<>+44(SB)/4, $0x42b0c0a5
+DATA expMax<>+48(SB)/4, $0x42b0c0a5
+DATA expMax<>+52(SB)/4, $0x42b0c0a5
+DATA expMax<>+56(SB)/4, $0x42b0c0a5
+DATA expMax<>+60(SB)/4, $0x42b0c0a5
+GLOBL expMax<>(SB), RODATA|NOPTR, $64
+
+DATA ln2High<>+0(SB)/4, $0x3f318000
+DATA ln2High<>+4(SB)/4, $0x3f318000
+DATA ln2High<>+8(SB)/4, $0x3f318000
+DATA ln2High<>+12(SB)/4, $0x3f318000
+DATA ln2High<>+16(SB)/4, $0x3f318000
+DATA ln2High<>+20(SB)/4, $0x3f318000
+DATA ln2High<>+24(SB)/4, $0x3f318000
+DATA ln2High<>+28(SB)/4, $0x3f318000
+DATA ln2High<>+32(SB)/4, $0x3f318000
+DATA ln2High<>+36(SB)/4, $0x3f318000
+DATA ln2High<>+40(SB)/4, $0x3f318000
+DATA ln2High<>+44(SB)/4, $0x3f318000
+DATA ln2High<>+48(SB)/4, $0x3f318000
+DATA ln2High<>+52(SB)/4, $0x3f318000
+DATA ln2High<>+56(SB)/4, $0x3f318000
+DATA ln2High<>+60(SB)/4, $0x3f318000
+GLOBL ln2High<>(SB), RODATA|NOPTR, $64
+
+DATA ln2Low<>+0(SB)/4, $0xb95e8083
+DATA ln2Low<>+4(SB)/4, $0xb95e8083
+DATA ln2Low<>+8(SB)/4, $0xb95e8083
+DATA ln2Low<>+12(SB)/4, $0xb95e8083
+DATA ln2Low<>+16(SB)/4, $0xb95e8083
+DATA ln2Low<>+20(SB)/4, $0xb95e8083
+DATA ln2Low<>+24(SB)/4, $0xb95e8083
+DATA ln2Low<>+28(SB)/4, $0xb95e8083
+DATA ln2Low<>+32(SB)/4, $0xb95e8083
+DATA ln2Low<>+36(SB)/4, $0xb95e8083
+DATA ln2Low<>+40(SB)/4, $0xb95e8083
+DATA ln2Low<>+44(SB)/4, $0xb95e8083
+DATA ln2Low<>+48(SB)/4, $0xb95e8083
+DATA ln2Low<>+52(SB)/4, $0xb95e8083
+DATA ln2Low<>+56(SB)/4, $0xb95e8083
+DATA ln2Low<>+60(SB)/4, $0xb95e8083
+GLOBL ln2Low<>(SB), RODATA|NOPTR, $64
+
+DATA exp6<>+0(SB)/4, $0x3ab511e8
+DATA exp6<>+4(SB)/4, $0x3ab511e8
+DATA exp6<>+8(SB)/4, $0x3ab511e8
+DATA exp6<>+12(SB)/4, $0x3ab511e8
+DATA exp6<>+16(SB)/4, $0x3ab511e8
+DATA exp6<>+20(SB)/4, $0x3ab511e8
+DATA exp6<>+24(SB)/4, $0x3ab511e8
+DATA exp6<>+28(SB)/4, $0x3ab511e8
+DATA exp6<>+32(SB)/4, $0x3ab511e8
+DATA exp6<>+36(SB)/4, $0x3ab511e8
+DATA exp6<>+40(SB)/4, $0x3ab511e8
+DATA exp6<>+44(SB)/4, $0x3ab511e8
+DATA exp6<>+48(SB)/4, $0x3ab511e8
+DATA exp6<>+52(SB)/4, $0x3ab511e8
+DATA exp6<>+56(SB)/4, $0x3ab511e8
+DATA exp6<>+60(SB)/4, $0x3ab511e8
+GLOBL exp6<>(SB), RODATA|NOPTR, $64
+
+DATA exp5<>+0(SB)/4, $0x3c091d10
+DATA exp5<>+4(SB)/4, $0x3c091d10
+DATA exp5<>+8(SB)/4, $0x3c091d10
+DATA exp5<>+12(SB)/4, $0x3c091d10
+DATA exp5<>+16(SB)/4, $0x3c091d10
+DATA exp5<>+20(SB)/4, $0x3c091d10
+DATA exp5<>+24(SB)/4, $0x3c091d10
+DATA exp5<>+28(SB)/4, $0x3c091d10
+DATA exp5<>+32(SB)/4, $0x3c091d10
+DATA exp5<>+36(SB)/4, $0x3c091d10
+DATA exp5<>+40(SB)/4, $0x3c091d10
+DATA exp5<>+44(SB)/4, $0x3c091d10
+DATA exp5<>+48(SB)/4, $0x3c091d10
+DATA exp5<>+52(SB)/4, $0x3c091d10
+DATA exp5<>+56(SB)/4, $0x3c091d10
+DATA exp5<>+60(SB)/4, $0x3c091d10
+GLOBL exp5<>(SB), RODATA|NOPTR, $64
+
+DATA exp4<>+0(SB)/4, $0x3d2aac79
+DATA exp4<>+4(SB)/4, $0x3d2aac79
+DATA exp4<>+8(SB)/4, $0x3d2aac79
+DATA exp4<>+12(SB)/4, $0x3d2aac79
+DATA exp4<>+16(SB)/4, $0x3d2aac79
+DATA exp4<>+20(SB)/4, $0x3d2aac79
+DATA exp4<>+24(SB)/4, $0x3d2aac79
+DATA exp4<>+28(SB)/4, $0x3d2aac79
+DATA exp4<>+32(SB)/4, $0x3d2aac79
+DATA exp4<>+36(SB)/4, $0x3d2aac79
+DATA exp4<>+40(SB)/4, $0x3d2aac79
+DATA exp4<>+44(SB)/4, $0x3d2aac79
+DATA exp4<>+48(SB)/4, $0x3d2aac79
+DATA exp4<>+52(SB)/4, $0x3d2aac79
+DATA exp4<>+56(SB)/4, $0x3d2aac79
+DATA exp4<>+60(SB)/4, $0x3d2aac79
+GLOBL exp4<>(SB), RODATA|NOPTR, $64
+
+DATA exp3<>+0(SB)/4, $0x3e2aaa49
+DATA exp3<>+4(SB)/4, $0x3e2aaa49
+DATA exp3<>+8(SB)/4, $0x3e2aaa49
+DATA exp3<>+12(SB)/4, $0x3e2aaa49
+DATA exp3<>+16(SB)/4, $0x3e2aaa49
+DATA exp3<>+20(SB)/4, $0x3e2aaa49
+DATA exp3<>+24(SB)/4, $0x3e2aaa49
+DATA exp3<>+28(SB)/4, $0x3e2aaa49
+DATA exp3<>+32(SB)/4, $0x3e2aaa49
+DATA exp3<>+36(SB)/4, $0x3e2aaa49
+DATA exp3<>+40(SB)/4, $0x3e2aaa49
+DATA exp3<>+44(SB)/4, $0x3e2aaa49
+DATA exp3<>+48(SB)/4, $0x3e2aaa49
+DATA exp3<>+52(SB)/4, $0x3e2aaa49
+DATA exp3<>+56(SB)/4, $0x3e2aaa49
+DATA exp3<>+60(SB)/4, $0x3e2aaa49
+GLOBL exp3<>(SB), RODATA|NOPTR, $64
+
+DATA exp2<>+0(SB)/4, $0x3efffffe
+DATA exp2<>+4(SB)/4, $0x3efffffe
+DATA exp2<>+8(SB)/4, $0x3efffffe
+DATA exp2<>+12(SB)/4, $0x3efffffe
+DATA exp2<>+16(SB)/4, $0x3efffffe
+DATA exp2<>+20(SB)/4, $0x3efffffe
+DATA exp2<>+24(SB)/4, $0x3efffffe
+DATA exp2<>+28(SB)/4, $0x3efffffe
+DATA exp2<>+32(SB)/4, $0x3efffffe
+DATA exp2<>+36(SB)/4, $0x3efffffe
+DATA exp2<>+40(SB)/4, $0x3efffffe
+DATA exp2<>+44(SB)/4, $0x3efffffe
+DATA exp2<>+48(SB)/4, $0x3efffffe
+DATA exp2<>+52(SB)/4, $0x3efffffe
+DATA exp2<>+56(SB)/4, $0x3efffffe
+DATA exp2<>+60(SB)/4, $0x3efffffe
+GLOBL exp2<>(SB), RODATA|NOPTR, $64
 
 // func sumAVX2(x []float32) (sum float32)
 // Requires: AVX, SSE
@@ -1025,78 +1278,6 @@ end:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX2(x []float32) (sum float64)
-// Requires: AVX, FMA3, SSE2
-TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   x_base+0(FP), CX
-	MOVQ   x_len+8(FP), DX
-	XORQ   AX, AX
-	SUBQ   $0x10, DX
-	JL     few
-
-loop:
-	VMOVUPS      (CX)(AX*4), Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X4, Y4
-	VCVTPS2PD    X5, Y5
-	VFMADD231PD  Y4, Y4, Y0
-	VFMADD231PD  Y5, Y5, Y1
-	VMOVUPS      32(CX)(AX*4), Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X4, Y4
-	VCVTPS2PD    X5, Y5
-	VFMADD231PD  Y4, Y4, Y2
-	VFMADD231PD  Y5, Y5, Y3
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, DX
-	JGE          loop
-
-few:
-	ADDQ $0x10, DX
-	SUBQ $0x08, DX
-	JL   tail
-
-single:
-	VMOVUPS      (CX)(AX*4), Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X4, Y4
-	VCVTPS2PD    X5, Y5
-	VFMADD231PD  Y4, Y4, Y0
-	VFMADD231PD  Y5, Y5, Y1
-	ADDQ         $0x08, AX
-	SUBQ         $0x08, DX
-	JGE          single
-
-tail:
-	ADDQ         $0x08, DX
-	JE           end
-	LEAQ         tailMask<>+0(SB), BX
-	MOVQ         $0x00000008, SI
-	SUBQ         DX, SI
-	VMOVUPS      (BX)(SI*4), Y4
-	VMASKMOVPS   (CX)(AX*4), Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X4, Y4
-	VCVTPS2PD    X5, Y5
-	VFMADD231PD  Y4, Y4, Y0
-	VFMADD231PD  Y5, Y5, Y1
-
-end:
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X1
-	VUNPCKHPD    X1, X1, X0
-	VADDSD       X0, X1, X1
-	MOVSD        X1, sum+24(FP)
-	VZEROUPPER
-	RET
-
 // func sumDevAVX2(x []float32, mean float32) (sum float32)
 // Requires: AVX, FMA3, SSE
 TEXT ·sumDevAVX2(SB), NOSPLIT, $0-36
@@ -1167,13 +1348,11 @@ end:
 	VZEROUPPER
 	RET
 
-// func normSumsAVX2(g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
+// func normSumsAVX2(g []float32, x []float32, r float32, s float32) (h float32, hx float32)
 // Requires: AVX, FMA3, SSE
-TEXT ·normSumsAVX2(SB), NOSPLIT, $0-72
-	VBROADCASTSS a+48(FP), Y0
-	VBROADCASTSS b+52(FP), Y0
-	VBROADCASTSS r+56(FP), Y0
-	VBROADCASTSS s+60(FP), Y1
+TEXT ·normSumsAVX2(SB), NOSPLIT, $0-64
+	VBROADCASTSS r+48(FP), Y0
+	VBROADCASTSS s+52(FP), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
@@ -1236,7 +1415,7 @@ end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
-	MOVSS        X0, h+64(FP)
+	MOVSS        X0, h+56(FP)
 	VADDPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X0
@@ -1244,286 +1423,21 @@ end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
-	MOVSS        X0, hx+68(FP)
+	MOVSS        X0, hx+60(FP)
 	VZEROUPPER
 	RET
 
-// func normGradAVX2(dst []float32, g []float32, x []float32, a float32, b float32, ch float32, cx float32, c float32)
-// Requires: AVX, FMA3
-TEXT ·normGradAVX2(SB), NOSPLIT, $0-92
-	VBROADCASTSS a+72(FP), Y0
-	VBROADCASTSS b+76(FP), Y0
-	VBROADCASTSS ch+80(FP), Y0
-	VBROADCASTSS cx+84(FP), Y1
-	VBROADCASTSS c+88(FP), Y2
-	MOVQ         dst_base+0(FP), CX
-	MOVQ         g_base+24(FP), DX
-	MOVQ         x_base+48(FP), BX
-	MOVQ         dst_len+8(FP), SI
-	XORQ         AX, AX
-	SUBQ         $0x10, SI
-	JL           few
-
-loop:
-	VMOVUPS     (DX)(AX*4), Y3
-	VMOVUPS     (BX)(AX*4), Y4
-	VFMADD213PS Y2, Y1, Y4
-	VFMADD231PS Y0, Y3, Y4
-	VMOVUPS     Y4, (CX)(AX*4)
-	VMOVUPS     32(DX)(AX*4), Y3
-	VMOVUPS     32(BX)(AX*4), Y4
-	VFMADD213PS Y2, Y1, Y4
-	VFMADD231PS Y0, Y3, Y4
-	VMOVUPS     Y4, 32(CX)(AX*4)
-	ADDQ        $0x10, AX
-	SUBQ        $0x10, SI
-	JGE         loop
-
-few:
-	ADDQ $0x10, SI
-	SUBQ $0x08, SI
-	JL   tail
-
-single:
-	VMOVUPS     (DX)(AX*4), Y3
-	VMOVUPS     (BX)(AX*4), Y4
-	VFMADD213PS Y2, Y1, Y4
-	VFMADD231PS Y0, Y3, Y4
-	VMOVUPS     Y4, (CX)(AX*4)
-	ADDQ        $0x08, AX
-	SUBQ        $0x08, SI
-	JGE         single
-
-tail:
-	ADDQ        $0x08, SI
-	JE          end
-	LEAQ        tailMask<>+0(SB), DI
-	MOVQ        $0x00000008, R8
-	SUBQ        SI, R8
-	VMOVUPS     (DI)(R8*4), Y3
-	VMASKMOVPS  (DX)(AX*4), Y3, Y4
-	VMASKMOVPS  (BX)(AX*4), Y3, Y5
-	VFMADD213PS Y2, Y1, Y5
-	VFMADD231PS Y0, Y4, Y5
-	VMASKMOVPS  Y5, Y3, (CX)(AX*4)
-
-end:
-	VZEROUPPER
-	RET
-
-// func normSumsSiLUAVX2(g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
+// func normSumsSiLUAVX2(dst []float32, g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·normSumsSiLUAVX2(SB), NOSPLIT, $0-72
-	VBROADCASTSS a+48(FP), Y0
-	VBROADCASTSS b+52(FP), Y1
-	VBROADCASTSS r+56(FP), Y2
-	VBROADCASTSS s+60(FP), Y3
+TEXT ·normSumsSiLUAVX2(SB), NOSPLIT, $0-96
+	VBROADCASTSS a+72(FP), Y0
+	VBROADCASTSS b+76(FP), Y1
+	VBROADCASTSS r+80(FP), Y2
+	VBROADCASTSS s+84(FP), Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
-	MOVQ         g_base+0(FP), CX
-	MOVQ         x_base+24(FP), DX
-	MOVQ         g_len+8(FP), BX
-	XORQ         AX, AX
-	SUBQ         $0x10, BX
-	JL           few
-
-loop:
-	VMOVUPS      (CX)(AX*4), Y8
-	VMOVUPS      (DX)(AX*4), Y9
-	VMOVAPS      Y9, Y10
-	VFMADD213PS  Y1, Y0, Y10
-	VXORPS       signBit<>+0(SB), Y10, Y11
-	VMOVUPS      expMax<>+0(SB), Y12
-	VMINPS       Y11, Y12, Y12
-	VMOVUPS      expMin<>+0(SB), Y11
-	VMAXPS       Y12, Y11, Y12
-	VMOVUPS      expRound<>+0(SB), Y13
-	VFMADD231PS  log2e<>+0(SB), Y12, Y13
-	VSUBPS       expRound<>+0(SB), Y13, Y11
-	VFNMADD231PS ln2High<>+0(SB), Y11, Y12
-	VFNMADD231PS ln2Low<>+0(SB), Y11, Y12
-	VMOVUPS      exp7<>+0(SB), Y11
-	VFMADD213PS  exp6<>+0(SB), Y12, Y11
-	VFMADD213PS  exp5<>+0(SB), Y12, Y11
-	VFMADD213PS  exp4<>+0(SB), Y12, Y11
-	VFMADD213PS  exp3<>+0(SB), Y12, Y11
-	VFMADD213PS  exp2<>+0(SB), Y12, Y11
-	VFMADD213PS  one<>+0(SB), Y12, Y11
-	VFMADD213PS  one<>+0(SB), Y12, Y11
-	VPSLLD       $0x17, Y13, Y13
-	VPADDD       one<>+0(SB), Y13, Y13
-	VMULPS       Y13, Y11, Y11
-	VADDPS       one<>+0(SB), Y11, Y11
-	VMOVUPS      one<>+0(SB), Y12
-	VDIVPS       Y11, Y12, Y11
-	VMOVUPS      one<>+0(SB), Y12
-	VSUBPS       Y11, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y11, Y10, Y12
-	VMULPS       Y12, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VFMADD213PS  Y3, Y2, Y9
-	VFMADD231PS  Y9, Y8, Y6
-	VMOVUPS      32(CX)(AX*4), Y8
-	VMOVUPS      32(DX)(AX*4), Y9
-	VMOVAPS      Y9, Y10
-	VFMADD213PS  Y1, Y0, Y10
-	VXORPS       signBit<>+0(SB), Y10, Y11
-	VMOVUPS      expMax<>+0(SB), Y12
-	VMINPS       Y11, Y12, Y12
-	VMOVUPS      expMin<>+0(SB), Y11
-	VMAXPS       Y12, Y11, Y12
-	VMOVUPS      expRound<>+0(SB), Y13
-	VFMADD231PS  log2e<>+0(SB), Y12, Y13
-	VSUBPS       expRound<>+0(SB), Y13, Y11
-	VFNMADD231PS ln2High<>+0(SB), Y11, Y12
-	VFNMADD231PS ln2Low<>+0(SB), Y11, Y12
-	VMOVUPS      exp7<>+0(SB), Y11
-	VFMADD213PS  exp6<>+0(SB), Y12, Y11
-	VFMADD213PS  exp5<>+0(SB), Y12, Y11
-	VFMADD213PS  exp4<>+0(SB), Y12, Y11
-	VFMADD213PS  exp3<>+0(SB), Y12, Y11
-	VFMADD213PS  exp2<>+0(SB), Y12, Y11
-	VFMADD213PS  one<>+0(SB), Y12, Y11
-	VFMADD213PS  one<>+0(SB), Y12, Y11
-	VPSLLD       $0x17, Y13, Y13
-	VPADDD       one<>+0(SB), Y13, Y13
-	VMULPS       Y13, Y11, Y11
-	VADDPS       one<>+0(SB), Y11, Y11
-	VMOVUPS      one<>+0(SB), Y12
-	VDIVPS       Y11, Y12, Y11
-	VMOVUPS      one<>+0(SB), Y12
-	VSUBPS       Y11, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y11, Y10, Y12
-	VMULPS       Y12, Y8, Y8
-	VADDPS       Y8, Y5, Y5
-	VFMADD213PS  Y3, Y2, Y9
-	VFMADD231PS  Y9, Y8, Y7
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, BX
-	JGE          loop
-
-few:
-	ADDQ $0x10, BX
-	SUBQ $0x08, BX
-	JL   tail
-
-single:
-	VMOVUPS      (CX)(AX*4), Y8
-	VMOVUPS      (DX)(AX*4), Y9
-	VMOVAPS      Y9, Y10
-	VFMADD213PS  Y1, Y0, Y10
-	VXORPS       signBit<>+0(SB), Y10, Y11
-	VMOVUPS      expMax<>+0(SB), Y12
-	VMINPS       Y11, Y12, Y12
-	VMOVUPS      expMin<>+0(SB), Y11
-	VMAXPS       Y12, Y11, Y12
-	VMOVUPS      expRound<>+0(SB), Y13
-	VFMADD231PS  log2e<>+0(SB), Y12, Y13
-	VSUBPS       expRound<>+0(SB), Y13, Y11
-	VFNMADD231PS ln2High<>+0(SB), Y11, Y12
-	VFNMADD231PS ln2Low<>+0(SB), Y11, Y12
-	VMOVUPS      exp7<>+0(SB), Y11
-	VFMADD213PS  exp6<>+0(SB), Y12, Y11
-	VFMADD213PS  exp5<>+0(SB), Y12, Y11
-	VFMADD213PS  exp4<>+0(SB), Y12, Y11
-	VFMADD213PS  exp3<>+0(SB), Y12, Y11
-	VFMADD213PS  exp2<>+0(SB), Y12, Y11
-	VFMADD213PS  one<>+0(SB), Y12, Y11
-	VFMADD213PS  one<>+0(SB), Y12, Y11
-	VPSLLD       $0x17, Y13, Y13
-	VPADDD       one<>+0(SB), Y13, Y13
-	VMULPS       Y13, Y11, Y11
-	VADDPS       one<>+0(SB), Y11, Y11
-	VMOVUPS      one<>+0(SB), Y12
-	VDIVPS       Y11, Y12, Y11
-	VMOVUPS      one<>+0(SB), Y12
-	VSUBPS       Y11, Y12, Y12
-	VMULPS       Y11, Y12, Y12
-	VFMADD213PS  Y11, Y10, Y12
-	VMULPS       Y12, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	VFMADD213PS  Y3, Y2, Y9
-	VFMADD231PS  Y9, Y8, Y6
-	ADDQ         $0x08, AX
-	SUBQ         $0x08, BX
-	JGE          single
-
-tail:
-	ADDQ         $0x08, BX
-	JE           end
-	LEAQ         tailMask<>+0(SB), SI
-	MOVQ         $0x00000008, DI
-	SUBQ         BX, DI
-	VMOVUPS      (SI)(DI*4), Y8
-	VMASKMOVPS   (CX)(AX*4), Y8, Y9
-	VMASKMOVPS   (DX)(AX*4), Y8, Y8
-	VMOVAPS      Y8, Y10
-	VFMADD213PS  Y1, Y0, Y10
-	VXORPS       signBit<>+0(SB), Y10, Y0
-	VMOVUPS      expMax<>+0(SB), Y1
-	VMINPS       Y0, Y1, Y1
-	VMOVUPS      expMin<>+0(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMOVUPS      expRound<>+0(SB), Y11
-	VFMADD231PS  log2e<>+0(SB), Y1, Y11
-	VSUBPS       expRound<>+0(SB), Y11, Y0
-	VFNMADD231PS ln2High<>+0(SB), Y0, Y1
-	VFNMADD231PS ln2Low<>+0(SB), Y0, Y1
-	VMOVUPS      exp7<>+0(SB), Y0
-	VFMADD213PS  exp6<>+0(SB), Y1, Y0
-	VFMADD213PS  exp5<>+0(SB), Y1, Y0
-	VFMADD213PS  exp4<>+0(SB), Y1, Y0
-	VFMADD213PS  exp3<>+0(SB), Y1, Y0
-	VFMADD213PS  exp2<>+0(SB), Y1, Y0
-	VFMADD213PS  one<>+0(SB), Y1, Y0
-	VFMADD213PS  one<>+0(SB), Y1, Y0
-	VPSLLD       $0x17, Y11, Y11
-	VPADDD       one<>+0(SB), Y11, Y11
-	VMULPS       Y11, Y0, Y0
-	VADDPS       one<>+0(SB), Y0, Y0
-	VMOVUPS      one<>+0(SB), Y1
-	VDIVPS       Y0, Y1, Y0
-	VMOVUPS      one<>+0(SB), Y1
-	VSUBPS       Y0, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VFMADD213PS  Y0, Y10, Y1
-	VMULPS       Y1, Y9, Y9
-	VADDPS       Y9, Y4, Y4
-	VFMADD213PS  Y3, Y2, Y8
-	VFMADD231PS  Y8, Y9, Y6
-
-end:
-	VADDPS       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X0
-	VADDPS       X0, X4, X0
-	VMOVHLPS     X0, X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VADDSS       X1, X0, X0
-	MOVSS        X0, h+64(FP)
-	VADDPS       Y7, Y6, Y6
-	VEXTRACTF128 $0x01, Y6, X0
-	VADDPS       X0, X6, X0
-	VMOVHLPS     X0, X0, X1
-	VADDPS       X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VADDSS       X1, X0, X0
-	MOVSS        X0, hx+68(FP)
-	VZEROUPPER
-	RET
-
-// func normGradSiLUAVX2(dst []float32, g []float32, x []float32, a float32, b float32, ch float32, cx float32, c float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·normGradSiLUAVX2(SB), NOSPLIT, $0-92
-	VBROADCASTSS a+72(FP), Y0
-	VBROADCASTSS b+76(FP), Y1
-	VBROADCASTSS ch+80(FP), Y2
-	VBROADCASTSS cx+84(FP), Y3
-	VBROADCASTSS c+88(FP), Y4
 	MOVQ         dst_base+0(FP), CX
 	MOVQ         g_base+24(FP), DX
 	MOVQ         x_base+48(FP), BX
@@ -1533,78 +1447,64 @@ TEXT ·normGradSiLUAVX2(SB), NOSPLIT, $0-92
 	JL           few
 
 loop:
-	VMOVUPS      (DX)(AX*4), Y5
-	VMOVUPS      (BX)(AX*4), Y6
-	VMOVAPS      Y6, Y7
-	VFMADD213PS  Y1, Y0, Y7
-	VXORPS       signBit<>+0(SB), Y7, Y8
-	VMOVUPS      expMax<>+0(SB), Y9
-	VMINPS       Y8, Y9, Y9
-	VMOVUPS      expMin<>+0(SB), Y8
-	VMAXPS       Y9, Y8, Y9
-	VMOVUPS      expRound<>+0(SB), Y10
-	VFMADD231PS  log2e<>+0(SB), Y9, Y10
-	VSUBPS       expRound<>+0(SB), Y10, Y8
-	VFNMADD231PS ln2High<>+0(SB), Y8, Y9
-	VFNMADD231PS ln2Low<>+0(SB), Y8, Y9
-	VMOVUPS      exp7<>+0(SB), Y8
-	VFMADD213PS  exp6<>+0(SB), Y9, Y8
-	VFMADD213PS  exp5<>+0(SB), Y9, Y8
-	VFMADD213PS  exp4<>+0(SB), Y9, Y8
-	VFMADD213PS  exp3<>+0(SB), Y9, Y8
-	VFMADD213PS  exp2<>+0(SB), Y9, Y8
-	VFMADD213PS  one<>+0(SB), Y9, Y8
-	VFMADD213PS  one<>+0(SB), Y9, Y8
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       one<>+0(SB), Y10, Y10
+	VMOVUPS      (DX)(AX*4), Y8
+	VMOVUPS      (BX)(AX*4), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD213PS  Y1, Y0, Y10
+	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VMINPS       Y10, Y11, Y11
+	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VMAXPS       Y11, Y12, Y11
+	VMOVUPS      expRound<>+0(SB), Y13
+	VFNMADD231PS log2e<>+0(SB), Y11, Y13
+	VSUBPS       expRound<>+0(SB), Y13, Y12
+	VFMADD231PS  ln2<>+0(SB), Y12, Y11
+	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VFMADD213PS  one<>+0(SB), Y13, Y12
+	VMOVUPS      one<>+0(SB), Y13
+	VDIVPS       Y12, Y13, Y12
+	VFNMADD213PS Y10, Y12, Y10
+	VFMADD213PS  Y12, Y12, Y10
 	VMULPS       Y10, Y8, Y8
-	VADDPS       one<>+0(SB), Y8, Y8
-	VMOVUPS      one<>+0(SB), Y9
-	VDIVPS       Y8, Y9, Y8
-	VMOVUPS      one<>+0(SB), Y9
-	VSUBPS       Y8, Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VFMADD213PS  Y8, Y7, Y9
-	VMULPS       Y9, Y5, Y5
-	VFMADD213PS  Y4, Y3, Y6
-	VFMADD231PS  Y2, Y5, Y6
-	VMOVUPS      Y6, (CX)(AX*4)
-	VMOVUPS      32(DX)(AX*4), Y5
-	VMOVUPS      32(BX)(AX*4), Y6
-	VMOVAPS      Y6, Y7
-	VFMADD213PS  Y1, Y0, Y7
-	VXORPS       signBit<>+0(SB), Y7, Y8
-	VMOVUPS      expMax<>+0(SB), Y9
-	VMINPS       Y8, Y9, Y9
-	VMOVUPS      expMin<>+0(SB), Y8
-	VMAXPS       Y9, Y8, Y9
-	VMOVUPS      expRound<>+0(SB), Y10
-	VFMADD231PS  log2e<>+0(SB), Y9, Y10
-	VSUBPS       expRound<>+0(SB), Y10, Y8
-	VFNMADD231PS ln2High<>+0(SB), Y8, Y9
-	VFNMADD231PS ln2Low<>+0(SB), Y8, Y9
-	VMOVUPS      exp7<>+0(SB), Y8
-	VFMADD213PS  exp6<>+0(SB), Y9, Y8
-	VFMADD213PS  exp5<>+0(SB), Y9, Y8
-	VFMADD213PS  exp4<>+0(SB), Y9, Y8
-	VFMADD213PS  exp3<>+0(SB), Y9, Y8
-	VFMADD213PS  exp2<>+0(SB), Y9, Y8
-	VFMADD213PS  one<>+0(SB), Y9, Y8
-	VFMADD213PS  one<>+0(SB), Y9, Y8
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       one<>+0(SB), Y10, Y10
+	VMOVUPS      Y8, (CX)(AX*4)
+	VADDPS       Y8, Y4, Y4
+	VFMADD213PS  Y3, Y2, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VMOVUPS      32(DX)(AX*4), Y8
+	VMOVUPS      32(BX)(AX*4), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD213PS  Y1, Y0, Y10
+	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VMINPS       Y10, Y11, Y11
+	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VMAXPS       Y11, Y12, Y11
+	VMOVUPS      expRound<>+0(SB), Y13
+	VFNMADD231PS log2e<>+0(SB), Y11, Y13
+	VSUBPS       expRound<>+0(SB), Y13, Y12
+	VFMADD231PS  ln2<>+0(SB), Y12, Y11
+	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VFMADD213PS  one<>+0(SB), Y13, Y12
+	VMOVUPS      one<>+0(SB), Y13
+	VDIVPS       Y12, Y13, Y12
+	VFNMADD213PS Y10, Y12, Y10
+	VFMADD213PS  Y12, Y12, Y10
 	VMULPS       Y10, Y8, Y8
-	VADDPS       one<>+0(SB), Y8, Y8
-	VMOVUPS      one<>+0(SB), Y9
-	VDIVPS       Y8, Y9, Y8
-	VMOVUPS      one<>+0(SB), Y9
-	VSUBPS       Y8, Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VFMADD213PS  Y8, Y7, Y9
-	VMULPS       Y9, Y5, Y5
-	VFMADD213PS  Y4, Y3, Y6
-	VFMADD231PS  Y2, Y5, Y6
-	VMOVUPS      Y6, 32(CX)(AX*4)
+	VMOVUPS      Y8, 32(CX)(AX*4)
+	VADDPS       Y8, Y5, Y5
+	VFMADD213PS  Y3, Y2, Y9
+	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         $0x10, AX
 	SUBQ         $0x10, SI
 	JGE          loop
@@ -1615,42 +1515,35 @@ few:
 	JL   tail
 
 single:
-	VMOVUPS      (DX)(AX*4), Y5
-	VMOVUPS      (BX)(AX*4), Y6
-	VMOVAPS      Y6, Y7
-	VFMADD213PS  Y1, Y0, Y7
-	VXORPS       signBit<>+0(SB), Y7, Y8
-	VMOVUPS      expMax<>+0(SB), Y9
-	VMINPS       Y8, Y9, Y9
-	VMOVUPS      expMin<>+0(SB), Y8
-	VMAXPS       Y9, Y8, Y9
-	VMOVUPS      expRound<>+0(SB), Y10
-	VFMADD231PS  log2e<>+0(SB), Y9, Y10
-	VSUBPS       expRound<>+0(SB), Y10, Y8
-	VFNMADD231PS ln2High<>+0(SB), Y8, Y9
-	VFNMADD231PS ln2Low<>+0(SB), Y8, Y9
-	VMOVUPS      exp7<>+0(SB), Y8
-	VFMADD213PS  exp6<>+0(SB), Y9, Y8
-	VFMADD213PS  exp5<>+0(SB), Y9, Y8
-	VFMADD213PS  exp4<>+0(SB), Y9, Y8
-	VFMADD213PS  exp3<>+0(SB), Y9, Y8
-	VFMADD213PS  exp2<>+0(SB), Y9, Y8
-	VFMADD213PS  one<>+0(SB), Y9, Y8
-	VFMADD213PS  one<>+0(SB), Y9, Y8
-	VPSLLD       $0x17, Y10, Y10
-	VPADDD       one<>+0(SB), Y10, Y10
+	VMOVUPS      (DX)(AX*4), Y8
+	VMOVUPS      (BX)(AX*4), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD213PS  Y1, Y0, Y10
+	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VMINPS       Y10, Y11, Y11
+	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VMAXPS       Y11, Y12, Y11
+	VMOVUPS      expRound<>+0(SB), Y13
+	VFNMADD231PS log2e<>+0(SB), Y11, Y13
+	VSUBPS       expRound<>+0(SB), Y13, Y12
+	VFMADD231PS  ln2<>+0(SB), Y12, Y11
+	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VFMADD213PS  one<>+0(SB), Y13, Y12
+	VMOVUPS      one<>+0(SB), Y13
+	VDIVPS       Y12, Y13, Y12
+	VFNMADD213PS Y10, Y12, Y10
+	VFMADD213PS  Y12, Y12, Y10
 	VMULPS       Y10, Y8, Y8
-	VADDPS       one<>+0(SB), Y8, Y8
-	VMOVUPS      one<>+0(SB), Y9
-	VDIVPS       Y8, Y9, Y8
-	VMOVUPS      one<>+0(SB), Y9
-	VSUBPS       Y8, Y9, Y9
-	VMULPS       Y8, Y9, Y9
-	VFMADD213PS  Y8, Y7, Y9
-	VMULPS       Y9, Y5, Y5
-	VFMADD213PS  Y4, Y3, Y6
-	VFMADD231PS  Y2, Y5, Y6
-	VMOVUPS      Y6, (CX)(AX*4)
+	VMOVUPS      Y8, (CX)(AX*4)
+	VADDPS       Y8, Y4, Y4
+	VFMADD213PS  Y3, Y2, Y9
+	VFMADD231PS  Y9, Y8, Y6
 	ADDQ         $0x08, AX
 	SUBQ         $0x08, SI
 	JGE          single
@@ -1661,64 +1554,54 @@ tail:
 	LEAQ         tailMask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
-	VMOVUPS      (DI)(R8*4), Y5
-	VMASKMOVPS   (DX)(AX*4), Y5, Y6
-	VMASKMOVPS   (BX)(AX*4), Y5, Y7
-	VMOVAPS      Y7, Y8
-	VFMADD213PS  Y1, Y0, Y8
-	VXORPS       signBit<>+0(SB), Y8, Y0
-	VMOVUPS      expMax<>+0(SB), Y1
-	VMINPS       Y0, Y1, Y1
-	VMOVUPS      expMin<>+0(SB), Y0
-	VMAXPS       Y1, Y0, Y1
-	VMOVUPS      expRound<>+0(SB), Y9
-	VFMADD231PS  log2e<>+0(SB), Y1, Y9
-	VSUBPS       expRound<>+0(SB), Y9, Y0
-	VFNMADD231PS ln2High<>+0(SB), Y0, Y1
-	VFNMADD231PS ln2Low<>+0(SB), Y0, Y1
-	VMOVUPS      exp7<>+0(SB), Y0
-	VFMADD213PS  exp6<>+0(SB), Y1, Y0
-	VFMADD213PS  exp5<>+0(SB), Y1, Y0
-	VFMADD213PS  exp4<>+0(SB), Y1, Y0
-	VFMADD213PS  exp3<>+0(SB), Y1, Y0
-	VFMADD213PS  exp2<>+0(SB), Y1, Y0
-	VFMADD213PS  one<>+0(SB), Y1, Y0
-	VFMADD213PS  one<>+0(SB), Y1, Y0
-	VPSLLD       $0x17, Y9, Y9
-	VPADDD       one<>+0(SB), Y9, Y9
-	VMULPS       Y9, Y0, Y0
-	VADDPS       one<>+0(SB), Y0, Y0
-	VMOVUPS      one<>+0(SB), Y1
-	VDIVPS       Y0, Y1, Y0
-	VMOVUPS      one<>+0(SB), Y1
-	VSUBPS       Y0, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VFMADD213PS  Y0, Y8, Y1
-	VMULPS       Y1, Y6, Y6
-	VFMADD213PS  Y4, Y3, Y7
-	VFMADD231PS  Y2, Y6, Y7
-	VMASKMOVPS   Y7, Y5, (CX)(AX*4)
+	VMOVUPS      (DI)(R8*4), Y8
+	VMASKMOVPS   (DX)(AX*4), Y8, Y9
+	VMASKMOVPS   (BX)(AX*4), Y8, Y10
+	VMOVAPS      Y10, Y11
+	VFMADD213PS  Y1, Y0, Y11
+	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VMINPS       Y11, Y0, Y0
+	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      expRound<>+0(SB), Y12
+	VFNMADD231PS log2e<>+0(SB), Y0, Y12
+	VSUBPS       expRound<>+0(SB), Y12, Y1
+	VFMADD231PS  ln2<>+0(SB), Y1, Y0
+	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VPSLLD       $0x17, Y12, Y12
+	VFMADD213PS  one<>+0(SB), Y12, Y1
+	VMOVUPS      one<>+0(SB), Y12
+	VDIVPS       Y1, Y12, Y1
+	VFNMADD213PS Y11, Y1, Y11
+	VFMADD213PS  Y1, Y1, Y11
+	VMULPS       Y11, Y9, Y9
+	VMASKMOVPS   Y9, Y8, (CX)(AX*4)
+	VADDPS       Y9, Y4, Y4
+	VFMADD213PS  Y3, Y2, Y10
+	VFMADD231PS  Y10, Y9, Y6
 
 end:
-	VZEROUPPER
-	RET
-
-// func colMaxAVX2(dst []float32, x []float32, rows int, stride int)
-// Requires: AVX
-TEXT ·colMaxAVX2(SB), NOSPLIT, $0-64
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    x_base+24(FP), CX
-	MOVQ    rows+48(FP), DX
-	MOVQ    stride+56(FP), BX
-	SHLQ    $0x02, BX
-	VMOVUPS (CX), Y0
-
-loop:
-	VMAXPS  (CX), Y0, Y0
-	ADDQ    BX, CX
-	DECQ    DX
-	JNE     loop
-	VMOVUPS Y0, (AX)
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, h+88(FP)
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X0, X6, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, hx+92(FP)
 	VZEROUPPER
 	RET
 
@@ -1732,10 +1615,10 @@ TEXT ·colExpSumAVX2(SB), NOSPLIT, $0-92
 	MOVQ         rows+72(FP), BX
 	MOVQ         stride+80(FP), SI
 	SHLQ         $0x02, SI
-	VMOVUPS      (DX), Y1
 	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (DX), Y1
 
-loop:
+single:
 	VMOVUPS      (CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -1748,8 +1631,7 @@ loop:
 	VSUBPS       expRound<>+0(SB), Y5, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp7<>+0(SB), Y3
-	VFMADD213PS  exp6<>+0(SB), Y4, Y3
+	VMOVUPS      exp6<>+0(SB), Y3
 	VFMADD213PS  exp5<>+0(SB), Y4, Y3
 	VFMADD213PS  exp4<>+0(SB), Y4, Y3
 	VFMADD213PS  exp3<>+0(SB), Y4, Y3
@@ -1757,210 +1639,12 @@ loop:
 	VFMADD213PS  one<>+0(SB), Y4, Y3
 	VFMADD213PS  one<>+0(SB), Y4, Y3
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       one<>+0(SB), Y5, Y5
 	VMULPS       Y5, Y3, Y3
 	VADDPS       Y3, Y2, Y2
 	ADDQ         SI, CX
 	DECQ         BX
-	JNE          loop
+	JNE          single
 	VMOVUPS      Y2, (AX)
-	VZEROUPPER
-	RET
-
-// func adamAVX2(p []float32, m []float32, v []float32, ema []float32, g []float32, scale float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, root float32, eps float32, beta float32)
-// Requires: AVX, FMA3
-TEXT ·adamAVX2(SB), NOSPLIT, $0-156
-	VBROADCASTSS scale+120(FP), Y0
-	VBROADCASTSS b1+124(FP), Y1
-	VBROADCASTSS c1+128(FP), Y2
-	VBROADCASTSS b2+132(FP), Y3
-	VBROADCASTSS c2+136(FP), Y4
-	VBROADCASTSS step+140(FP), Y5
-	VBROADCASTSS root+144(FP), Y6
-	VBROADCASTSS eps+148(FP), Y7
-	VBROADCASTSS beta+152(FP), Y8
-	MOVQ         p_base+0(FP), CX
-	MOVQ         m_base+24(FP), DX
-	MOVQ         v_base+48(FP), BX
-	MOVQ         ema_base+72(FP), SI
-	MOVQ         g_base+96(FP), DI
-	MOVQ         p_len+8(FP), R8
-	XORQ         AX, AX
-	SUBQ         $0x08, R8
-	JL           tail
-
-single:
-	VMOVUPS     (DI)(AX*4), Y9
-	VMOVUPS     (DX)(AX*4), Y10
-	VMOVUPS     (BX)(AX*4), Y11
-	VMULPS      Y0, Y9, Y9
-	VMULPS      Y1, Y10, Y10
-	VFMADD231PS Y2, Y9, Y10
-	VMOVUPS     Y10, (DX)(AX*4)
-	VMULPS      Y9, Y9, Y9
-	VMULPS      Y3, Y11, Y11
-	VFMADD231PS Y4, Y9, Y11
-	VMOVUPS     Y11, (BX)(AX*4)
-	VSQRTPS     Y11, Y11
-	VFMADD213PS Y7, Y6, Y11
-	VMULPS      Y5, Y10, Y10
-	VDIVPS      Y11, Y10, Y10
-	VMOVUPS     (CX)(AX*4), Y9
-	VMOVUPS     (SI)(AX*4), Y11
-	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (CX)(AX*4)
-	VSUBPS      Y9, Y11, Y11
-	VFMADD213PS Y9, Y8, Y11
-	VMOVUPS     Y11, (SI)(AX*4)
-	ADDQ        $0x08, AX
-	SUBQ        $0x08, R8
-	JGE         single
-
-tail:
-	ADDQ        $0x08, R8
-	JE          end
-	LEAQ        tailMask<>+0(SB), R9
-	MOVQ        $0x00000008, R10
-	SUBQ        R8, R10
-	VMOVUPS     (R9)(R10*4), Y9
-	VMASKMOVPS  (DI)(AX*4), Y9, Y10
-	VMASKMOVPS  (DX)(AX*4), Y9, Y11
-	VMASKMOVPS  (BX)(AX*4), Y9, Y12
-	VMULPS      Y0, Y10, Y10
-	VMULPS      Y1, Y11, Y11
-	VFMADD231PS Y2, Y10, Y11
-	VMASKMOVPS  Y11, Y9, (DX)(AX*4)
-	VMULPS      Y10, Y10, Y10
-	VMULPS      Y3, Y12, Y12
-	VFMADD231PS Y4, Y10, Y12
-	VMASKMOVPS  Y12, Y9, (BX)(AX*4)
-	VSQRTPS     Y12, Y12
-	VFMADD213PS Y7, Y6, Y12
-	VMULPS      Y5, Y11, Y11
-	VDIVPS      Y12, Y11, Y11
-	VMASKMOVPS  (CX)(AX*4), Y9, Y0
-	VMASKMOVPS  (SI)(AX*4), Y9, Y1
-	VSUBPS      Y11, Y0, Y0
-	VMASKMOVPS  Y0, Y9, (CX)(AX*4)
-	VSUBPS      Y0, Y1, Y1
-	VFMADD213PS Y0, Y8, Y1
-	VMASKMOVPS  Y1, Y9, (SI)(AX*4)
-
-end:
-	VZEROUPPER
-	RET
-
-// func interleave4AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
-// Requires: AVX
-TEXT ·interleave4AVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ stride+48(FP), CX
-	SHLQ $0x02, CX
-	MOVQ src_base+24(FP), DX
-	MOVQ DX, BX
-	ADDQ CX, BX
-	MOVQ BX, SI
-	ADDQ CX, SI
-	MOVQ SI, DI
-	ADDQ CX, DI
-	MOVQ n+56(FP), CX
-	MOVQ dstStride+64(FP), R8
-	SHLQ $0x02, R8
-	XORQ R9, R9
-
-loop:
-	SUBQ      $0x04, CX
-	JL        end
-	VMOVUPS   (DX)(R9*4), X0
-	VMOVUPS   (BX)(R9*4), X1
-	VMOVUPS   (SI)(R9*4), X2
-	VMOVUPS   (DI)(R9*4), X3
-	VUNPCKLPS X1, X0, X4
-	VUNPCKLPS X3, X2, X5
-	VUNPCKHPS X1, X0, X0
-	VUNPCKHPS X3, X2, X1
-	VMOVLHPS  X5, X4, X2
-	VMOVUPS   X2, (AX)
-	ADDQ      R8, AX
-	VMOVHLPS  X4, X5, X2
-	VMOVUPS   X2, (AX)
-	ADDQ      R8, AX
-	VMOVLHPS  X1, X0, X2
-	VMOVUPS   X2, (AX)
-	ADDQ      R8, AX
-	VMOVHLPS  X0, X1, X2
-	VMOVUPS   X2, (AX)
-	ADDQ      R8, AX
-	ADDQ      $0x04, R9
-	JMP       loop
-
-end:
-	VZEROUPPER
-	RET
-
-// func interleave8AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
-// Requires: AVX
-TEXT ·interleave8AVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ stride+48(FP), CX
-	SHLQ $0x02, CX
-	MOVQ src_base+24(FP), DX
-	MOVQ DX, BX
-	ADDQ CX, BX
-	MOVQ BX, SI
-	ADDQ CX, SI
-	MOVQ SI, DI
-	ADDQ CX, DI
-	MOVQ DI, R8
-	ADDQ CX, R8
-	MOVQ R8, R9
-	ADDQ CX, R9
-	MOVQ R9, R10
-	ADDQ CX, R10
-	MOVQ R10, R11
-	ADDQ CX, R11
-	MOVQ n+56(FP), CX
-	MOVQ dstStride+64(FP), R12
-	SHLQ $0x02, R12
-
-loop:
-	SUBQ        $0x04, CX
-	JL          end
-	VMOVUPS     (DX), X0
-	VINSERTF128 $0x01, (R8), Y0, Y0
-	VMOVUPS     (BX), X1
-	VINSERTF128 $0x01, (R9), Y1, Y1
-	VMOVUPS     (SI), X2
-	VINSERTF128 $0x01, (R10), Y2, Y2
-	VMOVUPS     (DI), X3
-	VINSERTF128 $0x01, (R11), Y3, Y3
-	VUNPCKLPS   Y1, Y0, Y4
-	VUNPCKLPS   Y3, Y2, Y5
-	VUNPCKHPS   Y1, Y0, Y6
-	VUNPCKHPS   Y3, Y2, Y7
-	VUNPCKLPD   Y5, Y4, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        R12, AX
-	VUNPCKHPD   Y5, Y4, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        R12, AX
-	VUNPCKLPD   Y7, Y6, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        R12, AX
-	VUNPCKHPD   Y7, Y6, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        R12, AX
-	ADDQ        $0x10, DX
-	ADDQ        $0x10, BX
-	ADDQ        $0x10, SI
-	ADDQ        $0x10, DI
-	ADDQ        $0x10, R8
-	ADDQ        $0x10, R9
-	ADDQ        $0x10, R10
-	ADDQ        $0x10, R11
-	JMP         loop
-
-end:
 	VZEROUPPER
 	RET
 
@@ -1971,7 +1655,7 @@ TEXT ·dropoutAVX2(SB), NOSPLIT, $0-80
 	MOVQ         x_base+24(FP), CX
 	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS block+48(FP), Y0
-	VPADDD       blockOrder<>+0(SB), Y0, Y0
+	VPADDD       blockOrderAVX2<>+0(SB), Y0, Y0
 
 loop:
 	SUBQ         $0x20, DX
@@ -2245,15 +1929,15 @@ end:
 	VZEROUPPER
 	RET
 
-DATA blockOrder<>+0(SB)/4, $0x00000000
-DATA blockOrder<>+4(SB)/4, $0x00000002
-DATA blockOrder<>+8(SB)/4, $0x00000004
-DATA blockOrder<>+12(SB)/4, $0x00000006
-DATA blockOrder<>+16(SB)/4, $0x00000001
-DATA blockOrder<>+20(SB)/4, $0x00000003
-DATA blockOrder<>+24(SB)/4, $0x00000005
-DATA blockOrder<>+28(SB)/4, $0x00000007
-GLOBL blockOrder<>(SB), RODATA|NOPTR, $32
+DATA blockOrderAVX2<>+0(SB)/4, $0x00000000
+DATA blockOrderAVX2<>+4(SB)/4, $0x00000002
+DATA blockOrderAVX2<>+8(SB)/4, $0x00000004
+DATA blockOrderAVX2<>+12(SB)/4, $0x00000006
+DATA blockOrderAVX2<>+16(SB)/4, $0x00000001
+DATA blockOrderAVX2<>+20(SB)/4, $0x00000003
+DATA blockOrderAVX2<>+24(SB)/4, $0x00000005
+DATA blockOrderAVX2<>+28(SB)/4, $0x00000007
+GLOBL blockOrderAVX2<>(SB), RODATA|NOPTR, $32
 
 DATA philoxMul0<>+0(SB)/4, $0xd2511f53
 DATA philoxMul0<>+4(SB)/4, $0xd2511f53
@@ -2263,7 +1947,15 @@ DATA philoxMul0<>+16(SB)/4, $0xd2511f53
 DATA philoxMul0<>+20(SB)/4, $0xd2511f53
 DATA philoxMul0<>+24(SB)/4, $0xd2511f53
 DATA philoxMul0<>+28(SB)/4, $0xd2511f53
-GLOBL philoxMul0<>(SB), RODATA|NOPTR, $32
+DATA philoxMul0<>+32(SB)/4, $0xd2511f53
+DATA philoxMul0<>+36(SB)/4, $0xd2511f53
+DATA philoxMul0<>+40(SB)/4, $0xd2511f53
+DATA philoxMul0<>+44(SB)/4, $0xd2511f53
+DATA philoxMul0<>+48(SB)/4, $0xd2511f53
+DATA philoxMul0<>+52(SB)/4, $0xd2511f53
+DATA philoxMul0<>+56(SB)/4, $0xd2511f53
+DATA philoxMul0<>+60(SB)/4, $0xd2511f53
+GLOBL philoxMul0<>(SB), RODATA|NOPTR, $64
 
 DATA philoxMul1<>+0(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+4(SB)/4, $0xcd9e8d57
@@ -2273,7 +1965,15 @@ DATA philoxMul1<>+16(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+20(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+24(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+28(SB)/4, $0xcd9e8d57
-GLOBL philoxMul1<>(SB), RODATA|NOPTR, $32
+DATA philoxMul1<>+32(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+36(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+40(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+44(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+48(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+52(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+56(SB)/4, $0xcd9e8d57
+DATA philoxMul1<>+60(SB)/4, $0xcd9e8d57
+GLOBL philoxMul1<>(SB), RODATA|NOPTR, $64
 
 DATA philoxKey0<>+0(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+4(SB)/4, $0x9e3779b9
@@ -2283,7 +1983,15 @@ DATA philoxKey0<>+16(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+20(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+24(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+28(SB)/4, $0x9e3779b9
-GLOBL philoxKey0<>(SB), RODATA|NOPTR, $32
+DATA philoxKey0<>+32(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+36(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+40(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+44(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+48(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+52(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+56(SB)/4, $0x9e3779b9
+DATA philoxKey0<>+60(SB)/4, $0x9e3779b9
+GLOBL philoxKey0<>(SB), RODATA|NOPTR, $64
 
 DATA philoxKey1<>+0(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+4(SB)/4, $0xbb67ae85
@@ -2293,7 +2001,15 @@ DATA philoxKey1<>+16(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+20(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+24(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+28(SB)/4, $0xbb67ae85
-GLOBL philoxKey1<>(SB), RODATA|NOPTR, $32
+DATA philoxKey1<>+32(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+36(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+40(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+44(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+48(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+52(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+56(SB)/4, $0xbb67ae85
+DATA philoxKey1<>+60(SB)/4, $0xbb67ae85
+GLOBL philoxKey1<>(SB), RODATA|NOPTR, $64
 
 DATA eight<>+0(SB)/4, $0x00000008
 DATA eight<>+4(SB)/4, $0x00000008
@@ -2303,4 +2019,1873 @@ DATA eight<>+16(SB)/4, $0x00000008
 DATA eight<>+20(SB)/4, $0x00000008
 DATA eight<>+24(SB)/4, $0x00000008
 DATA eight<>+28(SB)/4, $0x00000008
-GLOBL eight<>(SB), RODATA|NOPTR, $32
+DATA eight<>+32(SB)/4, $0x00000008
+DATA eight<>+36(SB)/4, $0x00000008
+DATA eight<>+40(SB)/4, $0x00000008
+DATA eight<>+44(SB)/4, $0x00000008
+DATA eight<>+48(SB)/4, $0x00000008
+DATA eight<>+52(SB)/4, $0x00000008
+DATA eight<>+56(SB)/4, $0x00000008
+DATA eight<>+60(SB)/4, $0x00000008
+GLOBL eight<>(SB), RODATA|NOPTR, $64
+
+// func axpbyAVX512(dst []float32, x []float32, y []float32, a float32, b float32, c float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·axpbyAVX512(SB), NOSPLIT, $0-84
+	VBROADCASTSS a+72(FP), Z0
+	VBROADCASTSS b+76(FP), Z1
+	VBROADCASTSS c+80(FP), Z2
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+48(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	XORQ         AX, AX
+	SUBQ         $0x20, SI
+	JL           few
+
+loop:
+	VMOVUPS     (DX)(AX*4), Z3
+	VMOVUPS     (BX)(AX*4), Z4
+	VFMADD213PS Z2, Z1, Z4
+	VFMADD231PS Z0, Z3, Z4
+	VMOVUPS     Z4, (CX)(AX*4)
+	VMOVUPS     64(DX)(AX*4), Z3
+	VMOVUPS     64(BX)(AX*4), Z4
+	VFMADD213PS Z2, Z1, Z4
+	VFMADD231PS Z0, Z3, Z4
+	VMOVUPS     Z4, 64(CX)(AX*4)
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, SI
+	JGE         loop
+
+few:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JL   tail
+
+single:
+	VMOVUPS     (DX)(AX*4), Y3
+	VMOVUPS     (BX)(AX*4), Y4
+	VFMADD213PS Y2, Y1, Y4
+	VFMADD231PS Y0, Y3, Y4
+	VMOVUPS     Y4, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, SI
+	JGE         single
+
+tail:
+	ADDQ        $0x08, SI
+	JE          end
+	LEAQ        tailMask<>+0(SB), DI
+	MOVQ        $0x00000008, R8
+	SUBQ        SI, R8
+	VMOVUPS     (DI)(R8*4), Y3
+	VMASKMOVPS  (DX)(AX*4), Y3, Y4
+	VMASKMOVPS  (BX)(AX*4), Y3, Y5
+	VFMADD213PS Y2, Y1, Y5
+	VFMADD231PS Y0, Y4, Y5
+	VMASKMOVPS  Y5, Y3, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func affineAVX512(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·affineAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSS a+48(FP), Z0
+	VBROADCASTSS b+52(FP), Z1
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), BX
+	XORQ         AX, AX
+	SUBQ         $0x20, BX
+	JL           few
+
+loop:
+	VMOVUPS     (DX)(AX*4), Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (CX)(AX*4)
+	VMOVUPS     64(DX)(AX*4), Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, 64(CX)(AX*4)
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, BX
+	JGE         loop
+
+few:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JL   tail
+
+single:
+	VMOVUPS     (DX)(AX*4), Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, BX
+	JGE         single
+
+tail:
+	ADDQ        $0x08, BX
+	JE          end
+	LEAQ        tailMask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        BX, DI
+	VMOVUPS     (SI)(DI*4), Y2
+	VMASKMOVPS  (DX)(AX*4), Y2, Y3
+	VFMADD213PS Y1, Y0, Y3
+	VMASKMOVPS  Y3, Y2, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func mulAVX512(dst []float32, x []float32, y []float32, a float32)
+// Requires: AVX, AVX512F
+TEXT ·mulAVX512(SB), NOSPLIT, $0-76
+	VBROADCASTSS a+72(FP), Z0
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+48(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	XORQ         AX, AX
+	SUBQ         $0x20, SI
+	JL           few
+
+loop:
+	VMOVUPS (DX)(AX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (BX)(AX*4), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (CX)(AX*4)
+	VMOVUPS 64(DX)(AX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS 64(BX)(AX*4), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, 64(CX)(AX*4)
+	ADDQ    $0x20, AX
+	SUBQ    $0x20, SI
+	JGE     loop
+
+few:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JL   tail
+
+single:
+	VMOVUPS (DX)(AX*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VMULPS  Y2, Y1, Y1
+	VMOVUPS Y1, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	SUBQ    $0x08, SI
+	JGE     single
+
+tail:
+	ADDQ       $0x08, SI
+	JE         end
+	LEAQ       tailMask<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       SI, R8
+	VMOVUPS    (DI)(R8*4), Y1
+	VMASKMOVPS (DX)(AX*4), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS (BX)(AX*4), Y1, Y0
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func mulAddAVX512(dst []float32, x []float32, y []float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·mulAddAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	MOVQ dst_len+8(FP), SI
+	XORQ AX, AX
+	SUBQ $0x20, SI
+	JL   few
+
+loop:
+	VMOVUPS     (DX)(AX*4), Z0
+	VMOVUPS     (BX)(AX*4), Z1
+	VMOVUPS     (CX)(AX*4), Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, (CX)(AX*4)
+	VMOVUPS     64(DX)(AX*4), Z0
+	VMOVUPS     64(BX)(AX*4), Z1
+	VMOVUPS     64(CX)(AX*4), Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, 64(CX)(AX*4)
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, SI
+	JGE         loop
+
+few:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JL   tail
+
+single:
+	VMOVUPS     (DX)(AX*4), Y0
+	VMOVUPS     (BX)(AX*4), Y1
+	VMOVUPS     (CX)(AX*4), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, SI
+	JGE         single
+
+tail:
+	ADDQ        $0x08, SI
+	JE          end
+	LEAQ        tailMask<>+0(SB), DI
+	MOVQ        $0x00000008, R8
+	SUBQ        SI, R8
+	VMOVUPS     (DI)(R8*4), Y0
+	VMASKMOVPS  (DX)(AX*4), Y0, Y1
+	VMASKMOVPS  (BX)(AX*4), Y0, Y2
+	VMASKMOVPS  (CX)(AX*4), Y0, Y3
+	VFMADD231PS Y1, Y2, Y3
+	VMASKMOVPS  Y3, Y0, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func affineSiLUAVX512(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX2, AVX512F, FMA3
+TEXT ·affineSiLUAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSS a+48(FP), Z0
+	VBROADCASTSS b+52(FP), Z1
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), BX
+	XORQ         AX, AX
+	SUBQ         $0x20, BX
+	JL           few
+
+loop:
+	VMOVUPS      (DX)(AX*4), Z2
+	VFMADD213PS  Z1, Z0, Z2
+	VMOVUPS      minusExpMin<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z3
+	VMOVUPS      minusExpMax<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      expRound<>+0(SB), Z5
+	VFNMADD231PS log2e<>+0(SB), Z3, Z5
+	VSUBPS       expRound<>+0(SB), Z5, Z4
+	VFMADD231PS  ln2<>+0(SB), Z4, Z3
+	VMOVUPS      sigmoid5<>+0(SB), Z4
+	VFNMADD213PS sigmoid4<>+0(SB), Z3, Z4
+	VFNMADD213PS sigmoid3<>+0(SB), Z3, Z4
+	VFNMADD213PS sigmoid2<>+0(SB), Z3, Z4
+	VFNMADD213PS one<>+0(SB), Z3, Z4
+	VFNMADD213PS one<>+0(SB), Z3, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VFMADD213PS  one<>+0(SB), Z5, Z4
+	VMOVUPS      one<>+0(SB), Z5
+	VDIVPS       Z4, Z5, Z4
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, (CX)(AX*4)
+	VMOVUPS      64(DX)(AX*4), Z2
+	VFMADD213PS  Z1, Z0, Z2
+	VMOVUPS      minusExpMin<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z3
+	VMOVUPS      minusExpMax<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      expRound<>+0(SB), Z5
+	VFNMADD231PS log2e<>+0(SB), Z3, Z5
+	VSUBPS       expRound<>+0(SB), Z5, Z4
+	VFMADD231PS  ln2<>+0(SB), Z4, Z3
+	VMOVUPS      sigmoid5<>+0(SB), Z4
+	VFNMADD213PS sigmoid4<>+0(SB), Z3, Z4
+	VFNMADD213PS sigmoid3<>+0(SB), Z3, Z4
+	VFNMADD213PS sigmoid2<>+0(SB), Z3, Z4
+	VFNMADD213PS one<>+0(SB), Z3, Z4
+	VFNMADD213PS one<>+0(SB), Z3, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VFMADD213PS  one<>+0(SB), Z5, Z4
+	VMOVUPS      one<>+0(SB), Z5
+	VDIVPS       Z4, Z5, Z4
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, 64(CX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, BX
+	JGE          loop
+
+few:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JL   tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, BX
+	JGE          single
+
+tail:
+	ADDQ         $0x08, BX
+	JE           end
+	LEAQ         tailMask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (DX)(AX*4), Y2, Y3
+	VFMADD213PS  Y1, Y0, Y3
+	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VMINPS       Y3, Y0, Y0
+	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y0, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y1
+	VFMADD231PS  ln2<>+0(SB), Y1, Y0
+	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y1
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y1, Y4, Y1
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func siluGradAVX512(dst []float32, x []float32, g []float32)
+// Requires: AVX, AVX2, AVX512F, FMA3
+TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ g_base+48(FP), BX
+	MOVQ dst_len+8(FP), SI
+	XORQ AX, AX
+	SUBQ $0x20, SI
+	JL   few
+
+loop:
+	VMOVUPS      (DX)(AX*4), Z0
+	VMOVUPS      (BX)(AX*4), Z1
+	VMOVUPS      minusExpMin<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z2
+	VMOVUPS      minusExpMax<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      expRound<>+0(SB), Z4
+	VFNMADD231PS log2e<>+0(SB), Z2, Z4
+	VSUBPS       expRound<>+0(SB), Z4, Z3
+	VFMADD231PS  ln2<>+0(SB), Z3, Z2
+	VMOVUPS      sigmoid5<>+0(SB), Z3
+	VFNMADD213PS sigmoid4<>+0(SB), Z2, Z3
+	VFNMADD213PS sigmoid3<>+0(SB), Z2, Z3
+	VFNMADD213PS sigmoid2<>+0(SB), Z2, Z3
+	VFNMADD213PS one<>+0(SB), Z2, Z3
+	VFNMADD213PS one<>+0(SB), Z2, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VFMADD213PS  one<>+0(SB), Z4, Z3
+	VMOVUPS      one<>+0(SB), Z4
+	VDIVPS       Z3, Z4, Z3
+	VFNMADD213PS Z0, Z3, Z0
+	VFMADD213PS  Z3, Z3, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)(AX*4)
+	VMOVUPS      64(DX)(AX*4), Z0
+	VMOVUPS      64(BX)(AX*4), Z1
+	VMOVUPS      minusExpMin<>+0(SB), Z2
+	VMINPS       Z0, Z2, Z2
+	VMOVUPS      minusExpMax<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      expRound<>+0(SB), Z4
+	VFNMADD231PS log2e<>+0(SB), Z2, Z4
+	VSUBPS       expRound<>+0(SB), Z4, Z3
+	VFMADD231PS  ln2<>+0(SB), Z3, Z2
+	VMOVUPS      sigmoid5<>+0(SB), Z3
+	VFNMADD213PS sigmoid4<>+0(SB), Z2, Z3
+	VFNMADD213PS sigmoid3<>+0(SB), Z2, Z3
+	VFNMADD213PS sigmoid2<>+0(SB), Z2, Z3
+	VFNMADD213PS one<>+0(SB), Z2, Z3
+	VFNMADD213PS one<>+0(SB), Z2, Z3
+	VPSLLD       $0x17, Z4, Z4
+	VFMADD213PS  one<>+0(SB), Z4, Z3
+	VMOVUPS      one<>+0(SB), Z4
+	VDIVPS       Z3, Z4, Z3
+	VFNMADD213PS Z0, Z3, Z0
+	VFMADD213PS  Z3, Z3, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(CX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, SI
+	JGE          loop
+
+few:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JL   tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y0
+	VMOVUPS      (BX)(AX*4), Y1
+	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VMINPS       Y0, Y2, Y2
+	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFNMADD231PS log2e<>+0(SB), Y2, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y3
+	VFMADD231PS  ln2<>+0(SB), Y3, Y2
+	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
+	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VFNMADD213PS one<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VMOVUPS      one<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VFNMADD213PS Y0, Y3, Y0
+	VFMADD213PS  Y3, Y3, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, SI
+	JGE          single
+
+tail:
+	ADDQ         $0x08, SI
+	JE           end
+	LEAQ         tailMask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y0
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VMASKMOVPS   (BX)(AX*4), Y0, Y2
+	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VMINPS       Y1, Y3, Y3
+	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFNMADD231PS log2e<>+0(SB), Y3, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y4
+	VFMADD231PS  ln2<>+0(SB), Y4, Y3
+	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
+	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VFNMADD213PS one<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VFMADD213PS  one<>+0(SB), Y5, Y4
+	VMOVUPS      one<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y4
+	VFNMADD213PS Y1, Y4, Y1
+	VFMADD213PS  Y4, Y4, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func expAffineAVX512(dst []float32, x []float32, a float32, b float32)
+// Requires: AVX, AVX2, AVX512F, FMA3
+TEXT ·expAffineAVX512(SB), NOSPLIT, $0-56
+	VBROADCASTSS a+48(FP), Z0
+	VBROADCASTSS b+52(FP), Z1
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), BX
+	XORQ         AX, AX
+	SUBQ         $0x20, BX
+	JL           few
+
+loop:
+	VMOVUPS      (DX)(AX*4), Z2
+	VFMADD213PS  Z1, Z0, Z2
+	VMOVUPS      expMax<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z3
+	VMOVUPS      expMin<>+0(SB), Z2
+	VMAXPS       Z3, Z2, Z3
+	VMOVUPS      expRound<>+0(SB), Z4
+	VFMADD231PS  log2e<>+0(SB), Z3, Z4
+	VSUBPS       expRound<>+0(SB), Z4, Z2
+	VFNMADD231PS ln2High<>+0(SB), Z2, Z3
+	VFNMADD231PS ln2Low<>+0(SB), Z2, Z3
+	VMOVUPS      exp6<>+0(SB), Z2
+	VFMADD213PS  exp5<>+0(SB), Z3, Z2
+	VFMADD213PS  exp4<>+0(SB), Z3, Z2
+	VFMADD213PS  exp3<>+0(SB), Z3, Z2
+	VFMADD213PS  exp2<>+0(SB), Z3, Z2
+	VFMADD213PS  one<>+0(SB), Z3, Z2
+	VFMADD213PS  one<>+0(SB), Z3, Z2
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, (CX)(AX*4)
+	VMOVUPS      64(DX)(AX*4), Z2
+	VFMADD213PS  Z1, Z0, Z2
+	VMOVUPS      expMax<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z3
+	VMOVUPS      expMin<>+0(SB), Z2
+	VMAXPS       Z3, Z2, Z3
+	VMOVUPS      expRound<>+0(SB), Z4
+	VFMADD231PS  log2e<>+0(SB), Z3, Z4
+	VSUBPS       expRound<>+0(SB), Z4, Z2
+	VFNMADD231PS ln2High<>+0(SB), Z2, Z3
+	VFNMADD231PS ln2Low<>+0(SB), Z2, Z3
+	VMOVUPS      exp6<>+0(SB), Z2
+	VFMADD213PS  exp5<>+0(SB), Z3, Z2
+	VFMADD213PS  exp4<>+0(SB), Z3, Z2
+	VFMADD213PS  exp3<>+0(SB), Z3, Z2
+	VFMADD213PS  exp2<>+0(SB), Z3, Z2
+	VFMADD213PS  one<>+0(SB), Z3, Z2
+	VFMADD213PS  one<>+0(SB), Z3, Z2
+	VPSLLD       $0x17, Z4, Z4
+	VMULPS       Z4, Z2, Z2
+	VMOVUPS      Z2, 64(CX)(AX*4)
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, BX
+	JGE          loop
+
+few:
+	ADDQ $0x20, BX
+	SUBQ $0x08, BX
+	JL   tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y2
+	VFMADD213PS  Y1, Y0, Y2
+	VMOVUPS      expMax<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VMOVUPS      expMin<>+0(SB), Y2
+	VMAXPS       Y3, Y2, Y3
+	VMOVUPS      expRound<>+0(SB), Y4
+	VFMADD231PS  log2e<>+0(SB), Y3, Y4
+	VSUBPS       expRound<>+0(SB), Y4, Y2
+	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
+	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
+	VMOVUPS      exp6<>+0(SB), Y2
+	VFMADD213PS  exp5<>+0(SB), Y3, Y2
+	VFMADD213PS  exp4<>+0(SB), Y3, Y2
+	VFMADD213PS  exp3<>+0(SB), Y3, Y2
+	VFMADD213PS  exp2<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VFMADD213PS  one<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, BX
+	JGE          single
+
+tail:
+	ADDQ         $0x08, BX
+	JE           end
+	LEAQ         tailMask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (DX)(AX*4), Y2, Y3
+	VFMADD213PS  Y1, Y0, Y3
+	VMOVUPS      expMax<>+0(SB), Y0
+	VMINPS       Y3, Y0, Y0
+	VMOVUPS      expMin<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      expRound<>+0(SB), Y3
+	VFMADD231PS  log2e<>+0(SB), Y0, Y3
+	VSUBPS       expRound<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
+	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
+	VMOVUPS      exp6<>+0(SB), Y1
+	VFMADD213PS  exp5<>+0(SB), Y0, Y1
+	VFMADD213PS  exp4<>+0(SB), Y0, Y1
+	VFMADD213PS  exp3<>+0(SB), Y0, Y1
+	VFMADD213PS  exp2<>+0(SB), Y0, Y1
+	VFMADD213PS  one<>+0(SB), Y0, Y1
+	VFMADD213PS  one<>+0(SB), Y0, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y2, (CX)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func sumAVX512(x []float32) (sum float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·sumAVX512(SB), NOSPLIT, $0-28
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   x_base+0(FP), CX
+	MOVQ   x_len+8(FP), DX
+	XORQ   AX, AX
+	SUBQ   $0x20, DX
+	JL     few
+
+loop:
+	VMOVUPS (CX)(AX*4), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(CX)(AX*4), Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $0x20, AX
+	SUBQ    $0x20, DX
+	JGE     loop
+
+few:
+	ADDQ          $0x20, DX
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	SUBQ          $0x08, DX
+	JL            tail
+
+single:
+	VMOVUPS (CX)(AX*4), Y4
+	VADDPS  Y4, Y0, Y0
+	ADDQ    $0x08, AX
+	SUBQ    $0x08, DX
+	JGE     single
+
+tail:
+	ADDQ       $0x08, DX
+	JE         end
+	LEAQ       tailMask<>+0(SB), BX
+	MOVQ       $0x00000008, SI
+	SUBQ       DX, SI
+	VMOVUPS    (BX)(SI*4), Y4
+	VMASKMOVPS (CX)(AX*4), Y4, Y4
+	VADDPS     Y4, Y0, Y0
+
+end:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDSS       X0, X1, X1
+	MOVSS        X1, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func dotAVX512(x []float32, y []float32) (sum float32)
+// Requires: AVX, AVX512F, FMA3, SSE
+TEXT ·dotAVX512(SB), NOSPLIT, $0-52
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   x_base+0(FP), CX
+	MOVQ   y_base+24(FP), DX
+	MOVQ   x_len+8(FP), BX
+	XORQ   AX, AX
+	SUBQ   $0x20, BX
+	JL     few
+
+loop:
+	VMOVUPS     (CX)(AX*4), Z2
+	VMOVUPS     (DX)(AX*4), Z3
+	VFMADD231PS Z2, Z3, Z0
+	VMOVUPS     64(CX)(AX*4), Z2
+	VMOVUPS     64(DX)(AX*4), Z3
+	VFMADD231PS Z2, Z3, Z1
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, BX
+	JGE         loop
+
+few:
+	ADDQ          $0x20, BX
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	SUBQ          $0x08, BX
+	JL            tail
+
+single:
+	VMOVUPS     (CX)(AX*4), Y4
+	VMOVUPS     (DX)(AX*4), Y5
+	VFMADD231PS Y4, Y5, Y0
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, BX
+	JGE         single
+
+tail:
+	ADDQ        $0x08, BX
+	JE          end
+	LEAQ        tailMask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        BX, DI
+	VMOVUPS     (SI)(DI*4), Y4
+	VMASKMOVPS  (CX)(AX*4), Y4, Y5
+	VMASKMOVPS  (DX)(AX*4), Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+
+end:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDSS       X0, X1, X1
+	MOVSS        X1, sum+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumDevAVX512(x []float32, mean float32) (sum float32)
+// Requires: AVX, AVX512F, FMA3, SSE
+TEXT ·sumDevAVX512(SB), NOSPLIT, $0-36
+	VBROADCASTSS mean+24(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	MOVQ         x_base+0(FP), CX
+	MOVQ         x_len+8(FP), DX
+	XORQ         AX, AX
+	SUBQ         $0x20, DX
+	JL           few
+
+loop:
+	VMOVUPS     (CX)(AX*4), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     64(CX)(AX*4), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, DX
+	JGE         loop
+
+few:
+	ADDQ          $0x20, DX
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	SUBQ          $0x08, DX
+	JL            tail
+
+single:
+	VMOVUPS     (CX)(AX*4), Y5
+	VSUBPS      Y0, Y5, Y5
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, DX
+	JGE         single
+
+tail:
+	ADDQ        $0x08, DX
+	JE          end
+	LEAQ        tailMask<>+0(SB), BX
+	MOVQ        $0x00000008, SI
+	SUBQ        DX, SI
+	VMOVUPS     (BX)(SI*4), Y5
+	VMASKMOVPS  (CX)(AX*4), Y5, Y6
+	VSUBPS      Y0, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VFMADD231PS Y6, Y6, Y1
+
+end:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, sum+32(FP)
+	VZEROUPPER
+	RET
+
+// func normSumsAVX512(g []float32, x []float32, r float32, s float32) (h float32, hx float32)
+// Requires: AVX, AVX512F, FMA3, SSE
+TEXT ·normSumsAVX512(SB), NOSPLIT, $0-64
+	VBROADCASTSS r+48(FP), Z0
+	VBROADCASTSS s+52(FP), Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	MOVQ         g_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         g_len+8(FP), BX
+	XORQ         AX, AX
+	SUBQ         $0x10, BX
+	JL           few
+
+loop:
+	VMOVUPS     (CX)(AX*4), Z4
+	VMOVUPS     (DX)(AX*4), Z5
+	VADDPS      Z4, Z2, Z2
+	VFMADD213PS Z1, Z0, Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x10, AX
+	SUBQ        $0x10, BX
+	JGE         loop
+
+few:
+	ADDQ          $0x10, BX
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	SUBQ          $0x08, BX
+	JL            tail
+
+single:
+	VMOVUPS     (CX)(AX*4), Y6
+	VMOVUPS     (DX)(AX*4), Y7
+	VADDPS      Y6, Y2, Y2
+	VFMADD213PS Y1, Y0, Y7
+	VFMADD231PS Y7, Y6, Y3
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, BX
+	JGE         single
+
+tail:
+	ADDQ        $0x08, BX
+	JE          end
+	LEAQ        tailMask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        BX, DI
+	VMOVUPS     (SI)(DI*4), Y6
+	VMASKMOVPS  (CX)(AX*4), Y6, Y7
+	VMASKMOVPS  (DX)(AX*4), Y6, Y6
+	VADDPS      Y7, Y2, Y2
+	VFMADD213PS Y1, Y0, Y6
+	VFMADD231PS Y6, Y7, Y3
+
+end:
+	VADDPS       Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, h+56(FP)
+	VADDPS       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X0, X3, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, hx+60(FP)
+	VZEROUPPER
+	RET
+
+// func normSumsSiLUAVX512(dst []float32, g []float32, x []float32, a float32, b float32, r float32, s float32) (h float32, hx float32)
+// Requires: AVX, AVX2, AVX512F, FMA3, SSE
+TEXT ·normSumsSiLUAVX512(SB), NOSPLIT, $0-96
+	VBROADCASTSS a+72(FP), Z0
+	VBROADCASTSS b+76(FP), Z1
+	VBROADCASTSS r+80(FP), Z2
+	VBROADCASTSS s+84(FP), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         g_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	XORQ         AX, AX
+	SUBQ         $0x10, SI
+	JL           few
+
+loop:
+	VMOVUPS      (DX)(AX*4), Z6
+	VMOVUPS      (BX)(AX*4), Z7
+	VMOVAPS      Z7, Z8
+	VFMADD213PS  Z1, Z0, Z8
+	VMOVUPS      minusExpMin<>+0(SB), Z9
+	VMINPS       Z8, Z9, Z9
+	VMOVUPS      minusExpMax<>+0(SB), Z10
+	VMAXPS       Z9, Z10, Z9
+	VMOVUPS      expRound<>+0(SB), Z11
+	VFNMADD231PS log2e<>+0(SB), Z9, Z11
+	VSUBPS       expRound<>+0(SB), Z11, Z10
+	VFMADD231PS  ln2<>+0(SB), Z10, Z9
+	VMOVUPS      sigmoid5<>+0(SB), Z10
+	VFNMADD213PS sigmoid4<>+0(SB), Z9, Z10
+	VFNMADD213PS sigmoid3<>+0(SB), Z9, Z10
+	VFNMADD213PS sigmoid2<>+0(SB), Z9, Z10
+	VFNMADD213PS one<>+0(SB), Z9, Z10
+	VFNMADD213PS one<>+0(SB), Z9, Z10
+	VPSLLD       $0x17, Z11, Z11
+	VFMADD213PS  one<>+0(SB), Z11, Z10
+	VMOVUPS      one<>+0(SB), Z11
+	VDIVPS       Z10, Z11, Z10
+	VFNMADD213PS Z8, Z10, Z8
+	VFMADD213PS  Z10, Z10, Z8
+	VMULPS       Z8, Z6, Z6
+	VMOVUPS      Z6, (CX)(AX*4)
+	VADDPS       Z6, Z4, Z4
+	VFMADD213PS  Z3, Z2, Z7
+	VFMADD231PS  Z7, Z6, Z5
+	ADDQ         $0x10, AX
+	SUBQ         $0x10, SI
+	JGE          loop
+
+few:
+	ADDQ          $0x10, SI
+	VEXTRACTF64X4 $0x01, Z4, Y6
+	VEXTRACTF64X4 $0x01, Z5, Y7
+	SUBQ          $0x08, SI
+	JL            tail
+
+single:
+	VMOVUPS      (DX)(AX*4), Y8
+	VMOVUPS      (BX)(AX*4), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD213PS  Y1, Y0, Y10
+	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VMINPS       Y10, Y11, Y11
+	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VMAXPS       Y11, Y12, Y11
+	VMOVUPS      expRound<>+0(SB), Y13
+	VFNMADD231PS log2e<>+0(SB), Y11, Y13
+	VSUBPS       expRound<>+0(SB), Y13, Y12
+	VFMADD231PS  ln2<>+0(SB), Y12, Y11
+	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VFMADD213PS  one<>+0(SB), Y13, Y12
+	VMOVUPS      one<>+0(SB), Y13
+	VDIVPS       Y12, Y13, Y12
+	VFNMADD213PS Y10, Y12, Y10
+	VFMADD213PS  Y12, Y12, Y10
+	VMULPS       Y10, Y8, Y8
+	VMOVUPS      Y8, (CX)(AX*4)
+	VADDPS       Y8, Y4, Y4
+	VFMADD213PS  Y3, Y2, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, SI
+	JGE          single
+
+tail:
+	ADDQ         $0x08, SI
+	JE           end
+	LEAQ         tailMask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVUPS      (DI)(R8*4), Y8
+	VMASKMOVPS   (DX)(AX*4), Y8, Y9
+	VMASKMOVPS   (BX)(AX*4), Y8, Y10
+	VMOVAPS      Y10, Y11
+	VFMADD213PS  Y1, Y0, Y11
+	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VMINPS       Y11, Y0, Y0
+	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      expRound<>+0(SB), Y12
+	VFNMADD231PS log2e<>+0(SB), Y0, Y12
+	VSUBPS       expRound<>+0(SB), Y12, Y1
+	VFMADD231PS  ln2<>+0(SB), Y1, Y0
+	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
+	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VFNMADD213PS one<>+0(SB), Y0, Y1
+	VPSLLD       $0x17, Y12, Y12
+	VFMADD213PS  one<>+0(SB), Y12, Y1
+	VMOVUPS      one<>+0(SB), Y12
+	VDIVPS       Y1, Y12, Y1
+	VFNMADD213PS Y11, Y1, Y11
+	VFMADD213PS  Y1, Y1, Y11
+	VMULPS       Y11, Y9, Y9
+	VMASKMOVPS   Y9, Y8, (CX)(AX*4)
+	VADDPS       Y9, Y4, Y4
+	VFMADD213PS  Y3, Y2, Y10
+	VFMADD231PS  Y10, Y9, Y5
+
+end:
+	VADDPS       Y6, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X0, X4, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, h+88(FP)
+	VADDPS       Y7, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X0, X5, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	MOVSS        X0, hx+92(FP)
+	VZEROUPPER
+	RET
+
+// func colExpSumAVX512(dst []float32, x []float32, shift []float32, rows int, stride int, a float32)
+// Requires: AVX, AVX2, AVX512F, FMA3
+TEXT ·colExpSumAVX512(SB), NOSPLIT, $0-92
+	VBROADCASTSS a+88(FP), Z0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         shift_base+48(FP), DX
+	MOVQ         rows+72(FP), BX
+	MOVQ         stride+80(FP), SI
+	SHLQ         $0x02, SI
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (DX), Y1
+	VINSERTF64X4 $0x01, Y1, Z1, Z1
+	SUBQ         $0x02, BX
+	JL           last
+
+pairs:
+	VMOVUPS       (CX), Y3
+	VINSERTF64X4  $0x01, (CX)(SI*1), Z3, Z3
+	VSUBPS        Z1, Z3, Z3
+	VMULPS        Z0, Z3, Z3
+	VMOVUPS       expMax<>+0(SB), Z4
+	VMINPS        Z3, Z4, Z4
+	VMOVUPS       expMin<>+0(SB), Z5
+	VMAXPS        Z4, Z5, Z4
+	VMOVUPS       expRound<>+0(SB), Z6
+	VFMADD231PS   log2e<>+0(SB), Z4, Z6
+	VSUBPS        expRound<>+0(SB), Z6, Z5
+	VFNMADD231PS  ln2High<>+0(SB), Z5, Z4
+	VFNMADD231PS  ln2Low<>+0(SB), Z5, Z4
+	VMOVUPS       exp6<>+0(SB), Z5
+	VFMADD213PS   exp5<>+0(SB), Z4, Z5
+	VFMADD213PS   exp4<>+0(SB), Z4, Z5
+	VFMADD213PS   exp3<>+0(SB), Z4, Z5
+	VFMADD213PS   exp2<>+0(SB), Z4, Z5
+	VFMADD213PS   one<>+0(SB), Z4, Z5
+	VFMADD213PS   one<>+0(SB), Z4, Z5
+	VPSLLD        $0x17, Z6, Z6
+	VMULPS        Z6, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VADDPS        Y5, Y2, Y2
+	VADDPS        Y3, Y2, Y2
+	LEAQ          (CX)(SI*2), CX
+	SUBQ          $0x02, BX
+	JGE           pairs
+
+last:
+	ADDQ $0x02, BX
+	JE   end
+
+single:
+	VMOVUPS      (CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      expMax<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y4
+	VMOVUPS      expMin<>+0(SB), Y3
+	VMAXPS       Y4, Y3, Y4
+	VMOVUPS      expRound<>+0(SB), Y5
+	VFMADD231PS  log2e<>+0(SB), Y4, Y5
+	VSUBPS       expRound<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
+	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
+	VMOVUPS      exp6<>+0(SB), Y3
+	VFMADD213PS  exp5<>+0(SB), Y4, Y3
+	VFMADD213PS  exp4<>+0(SB), Y4, Y3
+	VFMADD213PS  exp3<>+0(SB), Y4, Y3
+	VFMADD213PS  exp2<>+0(SB), Y4, Y3
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VFMADD213PS  one<>+0(SB), Y4, Y3
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         SI, CX
+	DECQ         BX
+	JNE          single
+
+end:
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func dropoutAVX512(dst []float32, x []float32, block uint32, index0 uint32, index1 uint32, stream uint32, key0 uint32, key1 uint32, limit uint32, keep float32)
+// Requires: AVX, AVX512F
+TEXT ·dropoutAVX512(SB), NOSPLIT, $80-80
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS block+48(FP), Z0
+	VPADDD       blockOrderAVX512<>+0(SB), Z0, Z0
+	MOVL         key0+64(FP), BX
+	MOVL         BX, (SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 8(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 16(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 24(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 32(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 40(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 48(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 56(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 64(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         BX, 72(SP)
+	ADDL         $0x9e3779b9, BX
+	MOVL         key1+68(FP), BX
+	MOVL         BX, 4(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 12(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 20(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 28(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 36(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 44(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 52(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 60(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 68(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         BX, 76(SP)
+	ADDL         $0xbb67ae85, BX
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	MOVL         $0x0000aaaa, BX
+	KMOVW        BX, K2
+	VBROADCASTSS index0+52(FP), Z1
+	VBROADCASTSS index1+56(FP), Z2
+	VBROADCASTSS stream+60(FP), Z3
+	VBROADCASTSS limit+72(FP), Z4
+	VBROADCASTSS keep+76(FP), Z5
+	TESTQ        DX, DX
+	JE           end
+
+loop:
+	VMOVDQA32       Z0, Z6
+	VMOVDQA32       Z1, Z7
+	VMOVDQA32       Z2, Z8
+	VMOVDQA32       Z3, Z9
+	VMOVSHDUP       Z6, Z10
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z10, Z10
+	VMOVDQA32       Z6, Z11
+	VMOVSLDUP       Z10, K2, Z11
+	VMOVSHDUP       Z6, K1, Z10
+	VMOVSHDUP       Z8, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z8, Z8
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z8, Z12
+	VMOVSLDUP       Z6, K2, Z12
+	VMOVSHDUP       Z8, K1, Z6
+	VPTERNLOGD.BCST $0x96, (SP), Z7, Z6
+	VPTERNLOGD.BCST $0x96, 4(SP), Z9, Z10
+	VMOVSHDUP       Z6, Z7
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VMOVDQA32       Z6, Z8
+	VMOVSLDUP       Z7, K2, Z8
+	VMOVSHDUP       Z6, K1, Z7
+	VMOVSHDUP       Z10, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z10, Z9
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z9, Z10
+	VMOVSLDUP       Z6, K2, Z10
+	VMOVSHDUP       Z9, K1, Z6
+	VPTERNLOGD.BCST $0x96, 8(SP), Z12, Z6
+	VPTERNLOGD.BCST $0x96, 12(SP), Z11, Z7
+	VMOVSHDUP       Z6, Z9
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VMOVDQA32       Z6, Z11
+	VMOVSLDUP       Z9, K2, Z11
+	VMOVSHDUP       Z6, K1, Z9
+	VMOVSHDUP       Z7, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z7, Z12
+	VMOVSLDUP       Z6, K2, Z12
+	VMOVSHDUP       Z7, K1, Z6
+	VPTERNLOGD.BCST $0x96, 16(SP), Z10, Z6
+	VPTERNLOGD.BCST $0x96, 20(SP), Z8, Z9
+	VMOVSHDUP       Z6, Z7
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VMOVDQA32       Z6, Z8
+	VMOVSLDUP       Z7, K2, Z8
+	VMOVSHDUP       Z6, K1, Z7
+	VMOVSHDUP       Z9, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z9, Z10
+	VMOVSLDUP       Z6, K2, Z10
+	VMOVSHDUP       Z9, K1, Z6
+	VPTERNLOGD.BCST $0x96, 24(SP), Z12, Z6
+	VPTERNLOGD.BCST $0x96, 28(SP), Z11, Z7
+	VMOVSHDUP       Z6, Z9
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VMOVDQA32       Z6, Z11
+	VMOVSLDUP       Z9, K2, Z11
+	VMOVSHDUP       Z6, K1, Z9
+	VMOVSHDUP       Z7, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z7, Z12
+	VMOVSLDUP       Z6, K2, Z12
+	VMOVSHDUP       Z7, K1, Z6
+	VPTERNLOGD.BCST $0x96, 32(SP), Z10, Z6
+	VPTERNLOGD.BCST $0x96, 36(SP), Z8, Z9
+	VMOVSHDUP       Z6, Z7
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VMOVDQA32       Z6, Z8
+	VMOVSLDUP       Z7, K2, Z8
+	VMOVSHDUP       Z6, K1, Z7
+	VMOVSHDUP       Z9, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z9, Z10
+	VMOVSLDUP       Z6, K2, Z10
+	VMOVSHDUP       Z9, K1, Z6
+	VPTERNLOGD.BCST $0x96, 40(SP), Z12, Z6
+	VPTERNLOGD.BCST $0x96, 44(SP), Z11, Z7
+	VMOVSHDUP       Z6, Z9
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VMOVDQA32       Z6, Z11
+	VMOVSLDUP       Z9, K2, Z11
+	VMOVSHDUP       Z6, K1, Z9
+	VMOVSHDUP       Z7, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z7, Z12
+	VMOVSLDUP       Z6, K2, Z12
+	VMOVSHDUP       Z7, K1, Z6
+	VPTERNLOGD.BCST $0x96, 48(SP), Z10, Z6
+	VPTERNLOGD.BCST $0x96, 52(SP), Z8, Z9
+	VMOVSHDUP       Z6, Z7
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VMOVDQA32       Z6, Z8
+	VMOVSLDUP       Z7, K2, Z8
+	VMOVSHDUP       Z6, K1, Z7
+	VMOVSHDUP       Z9, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z9, Z10
+	VMOVSLDUP       Z6, K2, Z10
+	VMOVSHDUP       Z9, K1, Z6
+	VPTERNLOGD.BCST $0x96, 56(SP), Z12, Z6
+	VPTERNLOGD.BCST $0x96, 60(SP), Z11, Z7
+	VMOVSHDUP       Z6, Z9
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VMOVDQA32       Z6, Z11
+	VMOVSLDUP       Z9, K2, Z11
+	VMOVSHDUP       Z6, K1, Z9
+	VMOVSHDUP       Z7, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z7, Z12
+	VMOVSLDUP       Z6, K2, Z12
+	VMOVSHDUP       Z7, K1, Z6
+	VPTERNLOGD.BCST $0x96, 64(SP), Z10, Z6
+	VPTERNLOGD.BCST $0x96, 68(SP), Z8, Z9
+	VMOVSHDUP       Z6, Z7
+	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VMOVDQA32       Z6, Z8
+	VMOVSLDUP       Z7, K2, Z8
+	VMOVSHDUP       Z6, K1, Z7
+	VMOVSHDUP       Z9, Z6
+	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VMOVDQA32       Z9, Z10
+	VMOVSLDUP       Z6, K2, Z10
+	VMOVSHDUP       Z9, K1, Z6
+	VPTERNLOGD.BCST $0x96, 72(SP), Z12, Z6
+	VPTERNLOGD.BCST $0x96, 76(SP), Z11, Z7
+	VPUNPCKLDQ      Z10, Z6, Z9
+	VPUNPCKLDQ      Z8, Z7, Z11
+	VPUNPCKHDQ      Z10, Z6, Z6
+	VPUNPCKHDQ      Z8, Z7, Z7
+	VPUNPCKLQDQ     Z11, Z9, Z8
+	VPUNPCKHQDQ     Z11, Z9, Z9
+	VPUNPCKLQDQ     Z7, Z6, Z10
+	VPUNPCKHQDQ     Z7, Z6, Z6
+	VPCMPUD         $0x05, Z4, Z8, K3
+	VMULPS.Z        (CX), Z5, K3, Z7
+	VMOVUPS         Z7, (AX)
+	VPCMPUD         $0x05, Z4, Z9, K3
+	VMULPS.Z        64(CX), Z5, K3, Z7
+	VMOVUPS         Z7, 64(AX)
+	CMPQ            DX, $0x40
+	JL              end
+	VPCMPUD         $0x05, Z4, Z10, K3
+	VMULPS.Z        128(CX), Z5, K3, Z7
+	VMOVUPS         Z7, 128(AX)
+	VPCMPUD         $0x05, Z4, Z6, K3
+	VMULPS.Z        192(CX), Z5, K3, Z6
+	VMOVUPS         Z6, 192(AX)
+	VPADDD          sixteen<>+0(SB), Z0, Z0
+	ADDQ            $0x00000100, CX
+	ADDQ            $0x00000100, AX
+	SUBQ            $0x40, DX
+	JNE             loop
+
+end:
+	VZEROUPPER
+	RET
+
+DATA blockOrderAVX512<>+0(SB)/4, $0x00000000
+DATA blockOrderAVX512<>+4(SB)/4, $0x00000004
+DATA blockOrderAVX512<>+8(SB)/4, $0x00000008
+DATA blockOrderAVX512<>+12(SB)/4, $0x0000000c
+DATA blockOrderAVX512<>+16(SB)/4, $0x00000001
+DATA blockOrderAVX512<>+20(SB)/4, $0x00000005
+DATA blockOrderAVX512<>+24(SB)/4, $0x00000009
+DATA blockOrderAVX512<>+28(SB)/4, $0x0000000d
+DATA blockOrderAVX512<>+32(SB)/4, $0x00000002
+DATA blockOrderAVX512<>+36(SB)/4, $0x00000006
+DATA blockOrderAVX512<>+40(SB)/4, $0x0000000a
+DATA blockOrderAVX512<>+44(SB)/4, $0x0000000e
+DATA blockOrderAVX512<>+48(SB)/4, $0x00000003
+DATA blockOrderAVX512<>+52(SB)/4, $0x00000007
+DATA blockOrderAVX512<>+56(SB)/4, $0x0000000b
+DATA blockOrderAVX512<>+60(SB)/4, $0x0000000f
+GLOBL blockOrderAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA sixteen<>+0(SB)/4, $0x00000010
+DATA sixteen<>+4(SB)/4, $0x00000010
+DATA sixteen<>+8(SB)/4, $0x00000010
+DATA sixteen<>+12(SB)/4, $0x00000010
+DATA sixteen<>+16(SB)/4, $0x00000010
+DATA sixteen<>+20(SB)/4, $0x00000010
+DATA sixteen<>+24(SB)/4, $0x00000010
+DATA sixteen<>+28(SB)/4, $0x00000010
+DATA sixteen<>+32(SB)/4, $0x00000010
+DATA sixteen<>+36(SB)/4, $0x00000010
+DATA sixteen<>+40(SB)/4, $0x00000010
+DATA sixteen<>+44(SB)/4, $0x00000010
+DATA sixteen<>+48(SB)/4, $0x00000010
+DATA sixteen<>+52(SB)/4, $0x00000010
+DATA sixteen<>+56(SB)/4, $0x00000010
+DATA sixteen<>+60(SB)/4, $0x00000010
+GLOBL sixteen<>(SB), RODATA|NOPTR, $64
+
+// func colMaxAVX2(dst []float32, x []float32, rows int, stride int)
+// Requires: AVX
+TEXT ·colMaxAVX2(SB), NOSPLIT, $0-64
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    rows+48(FP), DX
+	MOVQ    stride+56(FP), BX
+	SHLQ    $0x02, BX
+	VMOVUPS (CX), Y0
+
+loop:
+	VMAXPS  (CX), Y0, Y0
+	ADDQ    BX, CX
+	DECQ    DX
+	JNE     loop
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX2(x []float32) (sum float64)
+// Requires: AVX, FMA3, SSE2
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   x_base+0(FP), CX
+	MOVQ   x_len+8(FP), DX
+	XORQ   AX, AX
+	SUBQ   $0x10, DX
+	JL     few
+
+loop:
+	VMOVUPS      (CX)(AX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
+	VMOVUPS      32(CX)(AX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y2
+	VFMADD231PD  Y5, Y5, Y3
+	ADDQ         $0x10, AX
+	SUBQ         $0x10, DX
+	JGE          loop
+
+few:
+	ADDQ $0x10, DX
+	SUBQ $0x08, DX
+	JL   tail
+
+single:
+	VMOVUPS      (CX)(AX*4), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
+	ADDQ         $0x08, AX
+	SUBQ         $0x08, DX
+	JGE          single
+
+tail:
+	ADDQ         $0x08, DX
+	JE           end
+	LEAQ         tailMask<>+0(SB), BX
+	MOVQ         $0x00000008, SI
+	SUBQ         DX, SI
+	VMOVUPS      (BX)(SI*4), Y4
+	VMASKMOVPS   (CX)(AX*4), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
+
+end:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	MOVSD        X1, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func adamAVX2(p []float32, m []float32, v []float32, ema []float32, g []float32, scale float32, b1 float32, c1 float32, b2 float32, c2 float32, step float32, root float32, eps float32, beta float32)
+// Requires: AVX, FMA3
+TEXT ·adamAVX2(SB), NOSPLIT, $0-156
+	VBROADCASTSS scale+120(FP), Y0
+	VBROADCASTSS b1+124(FP), Y1
+	VBROADCASTSS c1+128(FP), Y2
+	VBROADCASTSS b2+132(FP), Y3
+	VBROADCASTSS c2+136(FP), Y4
+	VBROADCASTSS step+140(FP), Y5
+	VBROADCASTSS root+144(FP), Y6
+	VBROADCASTSS eps+148(FP), Y7
+	VBROADCASTSS beta+152(FP), Y8
+	MOVQ         p_base+0(FP), CX
+	MOVQ         m_base+24(FP), DX
+	MOVQ         v_base+48(FP), BX
+	MOVQ         ema_base+72(FP), SI
+	MOVQ         g_base+96(FP), DI
+	MOVQ         p_len+8(FP), R8
+	XORQ         AX, AX
+	SUBQ         $0x08, R8
+	JL           few
+
+loop:
+	VMOVUPS     (DI)(AX*4), Y9
+	VMOVUPS     (DX)(AX*4), Y10
+	VMOVUPS     (BX)(AX*4), Y11
+	VMULPS      Y0, Y9, Y9
+	VMULPS      Y1, Y10, Y10
+	VFMADD231PS Y2, Y9, Y10
+	VMOVUPS     Y10, (DX)(AX*4)
+	VMULPS      Y9, Y9, Y9
+	VMULPS      Y3, Y11, Y11
+	VFMADD231PS Y4, Y9, Y11
+	VMOVUPS     Y11, (BX)(AX*4)
+	VSQRTPS     Y11, Y11
+	VFMADD213PS Y7, Y6, Y11
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VMOVUPS     (CX)(AX*4), Y9
+	VMOVUPS     (SI)(AX*4), Y11
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (CX)(AX*4)
+	VSUBPS      Y9, Y11, Y11
+	VFMADD213PS Y9, Y8, Y11
+	VMOVUPS     Y11, (SI)(AX*4)
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, R8
+	JGE         loop
+
+few:
+	ADDQ $0x08, R8
+	SUBQ $0x08, R8
+	JL   tail
+
+single:
+	VMOVUPS     (DI)(AX*4), Y9
+	VMOVUPS     (DX)(AX*4), Y10
+	VMOVUPS     (BX)(AX*4), Y11
+	VMULPS      Y0, Y9, Y9
+	VMULPS      Y1, Y10, Y10
+	VFMADD231PS Y2, Y9, Y10
+	VMOVUPS     Y10, (DX)(AX*4)
+	VMULPS      Y9, Y9, Y9
+	VMULPS      Y3, Y11, Y11
+	VFMADD231PS Y4, Y9, Y11
+	VMOVUPS     Y11, (BX)(AX*4)
+	VSQRTPS     Y11, Y11
+	VFMADD213PS Y7, Y6, Y11
+	VMULPS      Y5, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VMOVUPS     (CX)(AX*4), Y9
+	VMOVUPS     (SI)(AX*4), Y11
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (CX)(AX*4)
+	VSUBPS      Y9, Y11, Y11
+	VFMADD213PS Y9, Y8, Y11
+	VMOVUPS     Y11, (SI)(AX*4)
+	ADDQ        $0x08, AX
+	SUBQ        $0x08, R8
+	JGE         single
+
+tail:
+	ADDQ        $0x08, R8
+	JE          end
+	LEAQ        tailMask<>+0(SB), R9
+	MOVQ        $0x00000008, R10
+	SUBQ        R8, R10
+	VMOVUPS     (R9)(R10*4), Y9
+	VMASKMOVPS  (DI)(AX*4), Y9, Y10
+	VMASKMOVPS  (DX)(AX*4), Y9, Y11
+	VMASKMOVPS  (BX)(AX*4), Y9, Y12
+	VMULPS      Y0, Y10, Y10
+	VMULPS      Y1, Y11, Y11
+	VFMADD231PS Y2, Y10, Y11
+	VMASKMOVPS  Y11, Y9, (DX)(AX*4)
+	VMULPS      Y10, Y10, Y10
+	VMULPS      Y3, Y12, Y12
+	VFMADD231PS Y4, Y10, Y12
+	VMASKMOVPS  Y12, Y9, (BX)(AX*4)
+	VSQRTPS     Y12, Y12
+	VFMADD213PS Y7, Y6, Y12
+	VMULPS      Y5, Y11, Y11
+	VDIVPS      Y12, Y11, Y11
+	VMASKMOVPS  (CX)(AX*4), Y9, Y0
+	VMASKMOVPS  (SI)(AX*4), Y9, Y1
+	VSUBPS      Y11, Y0, Y0
+	VMASKMOVPS  Y0, Y9, (CX)(AX*4)
+	VSUBPS      Y0, Y1, Y1
+	VFMADD213PS Y0, Y8, Y1
+	VMASKMOVPS  Y1, Y9, (SI)(AX*4)
+
+end:
+	VZEROUPPER
+	RET
+
+// func repeatAVX2(dst []float32, x []float32, a float32)
+// Requires: AVX
+TEXT ·repeatAVX2(SB), NOSPLIT, $0-52
+	VBROADCASTSS a+48(FP), Y0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+
+loop:
+	SUBQ       $0x08, DX
+	JL         end
+	VMULPS     (CX), Y0, Y1
+	VUNPCKLPS  Y1, Y1, Y2
+	VUNPCKHPS  Y1, Y1, Y1
+	VPERM2F128 $0x20, Y1, Y2, Y3
+	VMOVUPS    Y3, (AX)
+	VPERM2F128 $0x31, Y1, Y2, Y3
+	VMOVUPS    Y3, 32(AX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x40, AX
+	JMP        loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func pairSumAVX2(dst []float32, x []float32, y []float32, a float32)
+// Requires: AVX, AVX2
+TEXT ·pairSumAVX2(SB), NOSPLIT, $0-76
+	VBROADCASTSS a+72(FP), Y0
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         y_base+48(FP), DX
+	MOVQ         dst_len+8(FP), BX
+
+loop:
+	SUBQ    $0x08, BX
+	JL      end
+	VMOVUPS (CX), Y1
+	VHADDPS 32(CX), Y1, Y2
+	VMOVUPS (DX), Y1
+	VHADDPS 32(DX), Y1, Y1
+	VADDPS  Y1, Y2, Y2
+	VMULPS  Y0, Y2, Y2
+	VPERMPD $0xd8, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x20, AX
+	JMP     loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func weightedRowsAVX2(dst []float32, x []float32, taps []float32, stride int)
+// Requires: AVX, FMA3
+TEXT ·weightedRowsAVX2(SB), NOSPLIT, $0-80
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	MOVQ taps_base+48(FP), BX
+	MOVQ taps_len+56(FP), SI
+	MOVQ stride+72(FP), DI
+	SHLQ $0x02, DI
+
+loop:
+	SUBQ   $0x08, DX
+	JL     end
+	VXORPS Y0, Y0, Y0
+	MOVQ   CX, R8
+	XORQ   R9, R9
+
+tap:
+	VBROADCASTSS (BX)(R9*4), Y1
+	VFMADD231PS  (R8), Y1, Y0
+	ADDQ         DI, R8
+	INCQ         R9
+	CMPQ         R9, SI
+	JL           tap
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, AX
+	JMP          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func upsampleAVX2(dst []float32, x []float32, even []float32, odd []float32)
+// Requires: AVX, FMA3
+TEXT ·upsampleAVX2(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	MOVQ even_base+48(FP), BX
+	MOVQ odd_base+72(FP), SI
+	MOVQ even_len+56(FP), DI
+
+loop:
+	SUBQ   $0x10, DX
+	JL     end
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   R8, R8
+
+tap:
+	VMOVUPS      (CX)(R8*4), Y2
+	VBROADCASTSS (BX)(R8*4), Y3
+	VBROADCASTSS (SI)(R8*4), Y4
+	VFMADD231PS  Y2, Y3, Y0
+	VFMADD231PS  Y2, Y4, Y1
+	INCQ         R8
+	CMPQ         R8, DI
+	JL           tap
+	VUNPCKLPS    Y1, Y0, Y2
+	VUNPCKHPS    Y1, Y0, Y0
+	VPERM2F128   $0x20, Y0, Y2, Y1
+	VMOVUPS      Y1, (AX)
+	VPERM2F128   $0x31, Y0, Y2, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x40, AX
+	JMP          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func downsampleAVX2(dst []float32, x []float32, taps []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·downsampleAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	MOVQ taps_base+48(FP), BX
+	MOVQ taps_len+56(FP), SI
+
+loop:
+	SUBQ   $0x08, DX
+	JL     end
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   DI, DI
+
+tap:
+	VBROADCASTSD (BX)(DI*4), Y2
+	VFMADD231PS  (CX)(DI*4), Y2, Y0
+	VFMADD231PS  32(CX)(DI*4), Y2, Y1
+	ADDQ         $0x02, DI
+	CMPQ         DI, SI
+	JL           tap
+	VHADDPS      Y1, Y0, Y0
+	VPERMPD      $0xd8, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x20, AX
+	JMP          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func interleave4AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
+// Requires: AVX
+TEXT ·interleave4AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ stride+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ src_base+24(FP), DX
+	MOVQ DX, BX
+	ADDQ CX, BX
+	MOVQ BX, SI
+	ADDQ CX, SI
+	MOVQ SI, DI
+	ADDQ CX, DI
+	MOVQ n+56(FP), CX
+	MOVQ dstStride+64(FP), R8
+	SHLQ $0x02, R8
+	XORQ R9, R9
+
+loop:
+	SUBQ      $0x04, CX
+	JL        end
+	VMOVUPS   (DX)(R9*4), X0
+	VMOVUPS   (BX)(R9*4), X1
+	VMOVUPS   (SI)(R9*4), X2
+	VMOVUPS   (DI)(R9*4), X3
+	VUNPCKLPS X1, X0, X4
+	VUNPCKLPS X3, X2, X5
+	VUNPCKHPS X1, X0, X0
+	VUNPCKHPS X3, X2, X1
+	VMOVLHPS  X5, X4, X2
+	VMOVUPS   X2, (AX)
+	ADDQ      R8, AX
+	VMOVHLPS  X4, X5, X2
+	VMOVUPS   X2, (AX)
+	ADDQ      R8, AX
+	VMOVLHPS  X1, X0, X2
+	VMOVUPS   X2, (AX)
+	ADDQ      R8, AX
+	VMOVHLPS  X0, X1, X2
+	VMOVUPS   X2, (AX)
+	ADDQ      R8, AX
+	ADDQ      $0x04, R9
+	JMP       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func interleave8AVX2(dst []float32, src []float32, stride int, n int, dstStride int)
+// Requires: AVX
+TEXT ·interleave8AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ stride+48(FP), CX
+	SHLQ $0x02, CX
+	MOVQ src_base+24(FP), DX
+	MOVQ DX, BX
+	ADDQ CX, BX
+	MOVQ BX, SI
+	ADDQ CX, SI
+	MOVQ SI, DI
+	ADDQ CX, DI
+	MOVQ DI, R8
+	ADDQ CX, R8
+	MOVQ R8, R9
+	ADDQ CX, R9
+	MOVQ R9, R10
+	ADDQ CX, R10
+	MOVQ R10, R11
+	ADDQ CX, R11
+	MOVQ n+56(FP), CX
+	MOVQ dstStride+64(FP), R12
+	SHLQ $0x02, R12
+
+loop:
+	SUBQ        $0x04, CX
+	JL          end
+	VMOVUPS     (DX), X0
+	VINSERTF128 $0x01, (R8), Y0, Y0
+	VMOVUPS     (BX), X1
+	VINSERTF128 $0x01, (R9), Y1, Y1
+	VMOVUPS     (SI), X2
+	VINSERTF128 $0x01, (R10), Y2, Y2
+	VMOVUPS     (DI), X3
+	VINSERTF128 $0x01, (R11), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKLPS   Y3, Y2, Y5
+	VUNPCKHPS   Y1, Y0, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y5, Y4, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        R12, AX
+	VUNPCKHPD   Y5, Y4, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        R12, AX
+	VUNPCKLPD   Y7, Y6, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        R12, AX
+	VUNPCKHPD   Y7, Y6, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        R12, AX
+	ADDQ        $0x10, DX
+	ADDQ        $0x10, BX
+	ADDQ        $0x10, SI
+	ADDQ        $0x10, DI
+	ADDQ        $0x10, R8
+	ADDQ        $0x10, R9
+	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
+	JMP         loop
+
+end:
+	VZEROUPPER
+	RET

@@ -39,6 +39,10 @@ type winogradMap func(dst, src []float32, outer, dstOuter, srcOuter, inner, dstI
 type winogradSet struct {
 	rows int // tiles that a product takes at a time
 
+	// fetch asks for n elements of each of rows rows that will be read soon; rows
+	// and n are at least 1.
+	fetch func(src []float32, rows, stride, n int)
+
 	input      winogradMap // B^T, 6 to 6
 	output     winogradMap // A^T, 6 to 4
 	spread     winogradMap // A, 4 to 6
@@ -100,10 +104,20 @@ func (t *tiling) load(dst []float32, stride int, m winogradMap, halo int, x []fl
 		for i := first; i < rows; i++ {
 			t.loadRow(stage[i*wide:(i+1)*wide], x, channels, ch, r/t.down, r%t.down*tileOut+i-halo, halo)
 		}
+		if r+1 < to {
+			t.fetch(x, channels, ch, r+1)
+		}
 		m(half, stage, 1, 0, 0, wide/t.lanes, t.lanes, t.lanes, wide, wide)
 		m(dst[(r-from)*t.across*t.lanes:], half, tileIn, tileIn*stride, wide,
 			t.across, t.lanes, tileOut*t.lanes, stride, t.lanes)
 	}
+}
+
+// fetch asks for the pixels of a row of tiles while another is transformed.
+func (t *tiling) fetch(x []float32, channels, ch, r int) {
+	top := r % t.down * tileOut
+	at := ((r/t.down*channels+ch)*t.h + top) * t.w
+	t.k.winograd.fetch(x[at:], min(t.lanes, channels-ch), t.h*t.w, min(tileOut, t.h-top)*t.w)
 }
 
 // loadRow puts the channels of row y of image n side by side, after halo zero

@@ -4,6 +4,9 @@
 
 package cpu
 
+// fetchAVX2 asks for the cache lines of n elements of each of rows rows, stride elements apart.
+func fetchAVX2(src []float32, rows int, stride int, n int)
+
 // winogradInputAVX2 applies B^T, of a tile of the input; see kernels.winograd.
 func winogradInputAVX2(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
 

@@ -29,24 +29,28 @@ func relativeRMS(t *testing.T, got []float32, want []float64) float64 {
 // winogradProblems are the three products, by F(4x4,3x3) whatever is faster.
 func winogradProblems(b *Backend, x, g, w []float32, n, cin, cout, h, width int) map[string]func() []float32 {
 	run := func(c convolver, out, in int, data []float32) func() []float32 {
+		y, work := make([]float32, n*out*h*width), poison(c.workspace())
 		return func() []float32 {
-			y, work := make([]float32, n*out*h*width), poison(c.workspace())
-			c.run(y, data, w, work)
+			c.run(y, data, w, work, 0)
 			return y
 		}
 	}
 	forward := convShape{n: n, depth: cin, width: cout, h: h, w: width, kernel: 3}
 	back := forward
 	back.depth, back.width = cout, cin
-	return map[string]func() []float32{
-		"forward": run(newWinogradConv(b, forward, false, nil), cout, cin, x),
-		"data":    run(newWinogradConv(b, back, true, nil), cin, cout, g),
-		"weights": func() []float32 {
-			c := newWinogradWeights(b, n, cin, cout, h, width, 1)
-			dw := make([]float32, len(w))
-			c.run(dw, x, g, poison(c.workspace()))
+	weights := func(c weightsConvolver) func() []float32 {
+		dw, work := make([]float32, len(w)), poison(c.workspace())
+		return func() []float32 {
+			c.run(dw, x, g, work)
 			return dw
-		},
+		}
+	}
+	return map[string]func() []float32{
+		"forward":        run(newWinogradConv(b, forward, false, nil), cout, cin, x),
+		"data":           run(newWinogradConv(b, back, true, nil), cin, cout, g),
+		"weights":        weights(newWinogradWeights(b, n, cin, cout, h, width, 1)),
+		"deep weights":   weights(newWinogradDeepWeights(b, n, cin, cout, h, width, 1)),
+		"chosen weights": weights(chooseWinogradWeights(b, n, cin, cout, h, width, 1)),
 	}
 }
 
@@ -70,20 +74,21 @@ func exactConvs(t *testing.T, x, g, w []float32, n, cin, cout, h, width int) map
 		}
 		return p.exact()
 	}
+	dw := exact(op.Conv2DWeights{Kernel: 3, Scale: 1}, filter, []tensor.Shape{in, out}, x, g)
 	return map[string][]float64{
 		"forward": exact(op.Conv2D{Kernel: 3, Scale: 1}, out, []tensor.Shape{in, filter}, x, w),
 		"data":    exact(op.Conv2DData{Kernel: 3, Scale: 1}, in, []tensor.Shape{out, filter}, g, w),
-		"weights": exact(op.Conv2DWeights{Kernel: 3, Scale: 1}, filter, []tensor.Shape{in, out}, x, g),
+		"weights": dw, "deep weights": dw, "chosen weights": dw,
 	}
 }
 
 // winogradSizes cross the boundaries of tiles (4 pixels), of groups and blocks
 // of tiles (8, 64), of blocks of channels (8, 16, 32) and of squares of channels
-// (64), and have one or many blocks.
+// (64), have one or many blocks, and are deep.
 var winogradSizes = [][5]int{ // images, channels in and out, height, width
 	{1, 1, 1, 1, 1}, {1, 3, 8, 3, 5}, {2, 8, 3, 4, 4}, {3, 20, 31, 5, 9}, {1, 31, 33, 7, 8},
 	{7, 16, 16, 9, 13}, {1, 33, 17, 12, 31}, {17, 8, 20, 8, 8}, {2, 65, 71, 8, 11}, {5, 64, 40, 16, 17},
-	{1, 20, 8, 1, 300}, {1, 8, 20, 41, 2},
+	{1, 20, 8, 1, 300}, {1, 8, 20, 41, 2}, {2, 330, 24, 25, 21},
 }
 
 // TestWinograd holds every path against the definition. The error of a layer of
@@ -155,4 +160,33 @@ func TestWinogradSetsAgree(t *testing.T) {
 			b.Close()
 		}
 	}
+}
+
+// TestKeptFilters: filters of the same version are transformed once, those of
+// another version or of none every time.
+func TestKeptFilters(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b *Backend) {
+		for _, shape := range []convShape{
+			{n: 1, depth: 20, width: 40, h: 8, w: 8, kernel: 3},   // one block of tiles
+			{n: 3, depth: 20, width: 40, h: 24, w: 20, kernel: 3}, // several
+		} {
+			for _, reverse := range []bool{false, true} {
+				x, w := normal(1, shape.n*shape.depth*shape.pixels()), normal(2, shape.depth*shape.width*9)
+				c := newWinogradConv(b, shape, reverse, nil)
+				work := poison(c.workspace())
+				run := func(version uint64) []float32 {
+					y := make([]float32, shape.n*shape.width*shape.pixels())
+					c.run(y, x, w, work, version)
+					return y
+				}
+				fresh := run(0)
+				sameBits(t, "version 1", run(1), fresh)
+				clear(w)
+				sameBits(t, "version 1 again", run(1), fresh)
+				zero := make([]float32, len(fresh))
+				sameBits(t, "version 2", run(2), zero)
+				sameBits(t, "no version", run(0), zero)
+			}
+		}
+	})
 }

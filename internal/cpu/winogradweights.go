@@ -39,6 +39,18 @@ type gradientScratch struct {
 	products      []float32
 }
 
+// chooseWinogradWeights returns the arrangement that suits a layer. Squares of
+// channels transform their tiles over and over; so four of them in each direction
+// are too many, and two if there are too few tiles to cut.
+func chooseWinogradWeights(b *Backend, n, cin, cout, h, w int, scale float32) weightsConvolver {
+	squares := ceilDiv(min(cin, cout), gradientChannels)
+	few := newTiling(b.k, n, h, w)
+	if squares > 2 || squares == 2 && few.tileRows()*few.across <= gradientTiles/2 {
+		return newWinogradDeepWeights(b, n, cin, cout, h, w, scale)
+	}
+	return newWinogradWeights(b, n, cin, cout, h, w, scale)
+}
+
 func newWinogradWeights(b *Backend, n, cin, cout, h, w int, scale float32) *winogradWeights {
 	c := &winogradWeights{tiling: newTiling(b.k, n, h, w), filters: filters{k: b.k, cin: cin, cout: cout}, b: b, scale: scale}
 	c.inParts, c.inSize = squares(cin, b.k.lanes)
@@ -76,15 +88,15 @@ func (c *winogradWeights) blockLen() int {
 
 func (c *winogradWeights) partLen() int { return ceilDiv(c.filters.cout, c.lanes) * c.blockLen() }
 
-func (c *winogradWeights) lengths() (shared int, own []int) {
+func (c *winogradWeights) lengths() (shared int, own [5]int) {
 	stage := max(c.tiling.stageLen(), c.filters.stageLen())
-	return c.parts * c.partLen(), []int{stage, stage,
+	return c.parts * c.partLen(), [5]int{stage, stage,
 		frequencies * c.inputStride(), frequencies * c.outputStride(), frequencies * c.productStride()}
 }
 
 func (c *winogradWeights) workspace() int {
 	shared, own := c.lengths()
-	return workspace(len(c.workers), []int{shared}, own)
+	return workspace(len(c.workers), []int{shared}, own[:])
 }
 
 func (c *winogradWeights) run(dw, x, g, work []float32) {

@@ -89,6 +89,10 @@ type Args struct {
 	Out  Buffer
 	In   []Buffer
 	Work Buffer // as many elements as Workspace asked for, contents undefined
+	// Version numbers the contents of each input: if a kernel meets a number
+	// again, 0 excepted, that input's contents are the same as then, so that what
+	// was computed from them alone holds. 0 promises nothing.
+	Version []uint64
 }
 
 // Kernel is one operation prepared for its shapes. It belongs to one step of

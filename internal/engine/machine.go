@@ -16,10 +16,16 @@ type Machine struct {
 	program *Program
 	kernels []Kernel
 	args    []Args
-	slots   [][]*Buffer // places in args where each value's buffer stands
+	slots   [][]slot // where each value's buffer stands in args
 	values  []Buffer
 	bound   []bool // by Bind; others follow the node's Gorgonia value
 	arena   Buffer
+}
+
+// slot is a place in a step's arguments.
+type slot struct {
+	buffer  *Buffer
+	version *uint64 // nil for an output
 }
 
 var _ gorgonia.VM = (*Machine)(nil)
@@ -30,7 +36,7 @@ func NewMachine(p *Program) (*Machine, error) {
 		program: p,
 		kernels: make([]Kernel, len(p.Steps)),
 		args:    make([]Args, len(p.Steps)),
-		slots:   make([][]*Buffer, len(p.values)),
+		slots:   make([][]slot, len(p.values)),
 		values:  make([]Buffer, len(p.values)),
 		bound:   make([]bool, len(p.values)),
 	}
@@ -42,25 +48,29 @@ func NewMachine(p *Program) (*Machine, error) {
 		}
 		m.kernels[i] = k
 		a := &m.args[i]
-		a.In = make([]Buffer, len(s.Inputs))
+		a.In, a.Version = make([]Buffer, len(s.Inputs)), make([]uint64, len(s.Inputs))
 		a.Work = m.arena.slice(s.Work.At, s.Work.Len)
 		for j, id := range s.Inputs {
-			m.slots[id] = append(m.slots[id], &a.In[j])
+			m.slots[id] = append(m.slots[id], slot{&a.In[j], &a.Version[j]})
 		}
-		m.slots[s.Output] = append(m.slots[s.Output], &a.Out)
+		m.slots[s.Output] = append(m.slots[s.Output], slot{buffer: &a.Out})
 	}
+	m.pair()
 	for i, v := range p.values {
 		if v.role == intermediate {
-			m.set(i, m.arena.slice(v.span.At, v.span.Len))
+			m.set(i, m.arena.slice(v.span.At, v.span.Len), 0)
 		}
 	}
 	return m, nil
 }
 
-func (m *Machine) set(id int, b Buffer) {
+func (m *Machine) set(id int, b Buffer, version uint64) {
 	m.values[id] = b
-	for _, slot := range m.slots[id] {
-		*slot = b
+	for _, s := range m.slots[id] {
+		*s.buffer = b
+		if s.version != nil {
+			*s.version = version
+		}
 	}
 }
 
@@ -70,7 +80,13 @@ func (m *Machine) Program() *Program { return m.program }
 // Bind makes b the memory of an input or output of the program until the next
 // Bind. The machine reads inputs and writes outputs there; b must not overlap
 // another output.
-func (m *Machine) Bind(n *gorgonia.Node, b Buffer) error {
+func (m *Machine) Bind(n *gorgonia.Node, b Buffer) error { return m.BindVersion(n, b, 0) }
+
+// BindVersion is Bind of an input with contents that do not change from run to
+// run, such as weights in sampling: kernels may keep what they derive from them
+// (Args.Version). Whatever else is bound to the input with the same version must
+// have the same contents; 0 promises nothing, as Bind does.
+func (m *Machine) BindVersion(n *gorgonia.Node, b Buffer, version uint64) error {
 	id, ok := m.program.ids[n]
 	if !ok || m.program.values[id].role == intermediate {
 		return fmt.Errorf("engine: bind %v: neither input nor output of this program", n)
@@ -79,7 +95,7 @@ func (m *Machine) Bind(n *gorgonia.Node, b Buffer) error {
 	if b.Len() != v.shape.TotalSize() || b.DType() != v.dtype {
 		return fmt.Errorf("engine: bind %v: %d elements of %v, want shape %v of %v", n, b.Len(), b.DType(), v.shape, v.dtype)
 	}
-	m.set(id, b)
+	m.set(id, b, version)
 	m.bound[id] = true
 	return nil
 }
@@ -124,7 +140,7 @@ func (m *Machine) adopt() error {
 			continue
 		}
 		if v.role == output {
-			m.set(id, NewBuffer(v.dtype, v.shape.TotalSize()))
+			m.set(id, NewBuffer(v.dtype, v.shape.TotalSize()), 0)
 			m.bound[id] = true
 			continue
 		}
@@ -136,7 +152,7 @@ func (m *Machine) adopt() error {
 			return fmt.Errorf("engine: run: input %v: value of %d elements of %v, want shape %v of %v",
 				v.node, b.Len(), b.DType(), v.shape, v.dtype)
 		}
-		m.set(id, b)
+		m.set(id, b, 0)
 	}
 	return nil
 }

@@ -17,38 +17,41 @@ type block struct {
 	first, last int
 }
 
-// plan places intermediates and scratch memory in the arena.
-func (p *Program) plan(work []int) {
+// plan places intermediates and scratch memory in the arena. Steps hold the
+// length of their scratch memory.
+func (p *Program) plan() {
 	p.shareInPlace()
-	var blocks []*block
-	owner := map[int]*block{}
-	for i := range p.values {
-		v := &p.values[i]
-		if v.role != intermediate {
-			continue
-		}
-		if v.alias >= 0 {
-			b := owner[v.alias]
-			b.last = max(b.last, v.last)
-			owner[i] = b
-			continue
-		}
-		b := &block{size: v.shape.TotalSize(), first: v.first, last: v.last}
-		owner[i] = b
-		blocks = append(blocks, b)
-	}
-	scratch := make([]*block, len(work))
-	for i, n := range work {
-		scratch[i] = &block{size: n, first: i, last: i}
-		blocks = append(blocks, scratch[i])
-	}
+	blocks, owner, scratch := p.blocks()
 	p.arena = place(blocks)
 	for i, b := range owner {
 		p.values[i].span = Span{b.at, p.values[i].shape.TotalSize()}
 	}
 	for i, b := range scratch {
-		p.Steps[i].Work = Span{b.at, b.size}
+		p.Steps[i].Work.At = b.at
 	}
+}
+
+// blocks returns the pieces of memory that the arena holds, the one of each
+// intermediate value and that of each step's scratch memory.
+func (p *Program) blocks() (all []*block, owner map[int]*block, scratch []*block) {
+	owner = map[int]*block{}
+	for i, s := range p.Steps {
+		work := &block{size: s.Work.Len, first: i, last: i}
+		scratch, all = append(scratch, work), append(all, work)
+		v := p.values[s.Output]
+		switch {
+		case v.role != intermediate:
+		case v.alias >= 0: // of a value that an earlier step wrote
+			b := owner[v.alias]
+			b.last = max(b.last, v.last)
+			owner[s.Output] = b
+		default:
+			b := &block{size: v.shape.TotalSize(), first: v.first, last: v.last}
+			owner[s.Output] = b
+			all = append(all, b)
+		}
+	}
+	return all, owner, scratch
 }
 
 // shareInPlace lets a step overwrite an intermediate that it is the last to
@@ -95,12 +98,12 @@ func readElsewhere(s Step, allowed []int, r int, root func(int) int) bool {
 }
 
 // place gives every block an offset such that blocks alive in one step do not
-// overlap, and returns the arena's size. Largest blocks first, each into the
-// lowest gap that holds it.
+// overlap, and returns the arena's size. Largest blocks first, of equal ones those
+// that live longest, each into the lowest gap that holds it.
 func place(blocks []*block) int {
 	order := slices.Clone(blocks)
 	slices.SortStableFunc(order, func(a, b *block) int {
-		return cmp.Or(b.size-a.size, a.first-b.first)
+		return cmp.Or(b.size-a.size, (b.last-b.first)-(a.last-a.first), a.first-b.first)
 	})
 	var placed []*block // by offset
 	total := 0

@@ -8,7 +8,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -25,6 +24,7 @@ type Step struct {
 	Inputs []int
 	Output int
 	Work   Span // scratch memory in the arena
+	Again  bool // computes a forgotten value once more
 }
 
 // Span is a range of arena elements.
@@ -65,26 +65,7 @@ type Program struct {
 // else lies in the arena. The graph must hold ops of internal/op and Gorgonia's
 // own gradient sums, in one float type.
 func Compile(b Backend, outputs ...*gorgonia.Node) (*Program, error) {
-	if len(outputs) == 0 {
-		return nil, errors.New("engine: compile: no outputs")
-	}
-	p := &Program{ids: map[*gorgonia.Node]int{}, backend: b}
-	if err := p.number(outputs); err != nil {
-		return nil, err
-	}
-	for i := range p.values {
-		if p.values[i].role != input {
-			if err := p.addStep(i); err != nil {
-				return nil, err
-			}
-		}
-	}
-	work, err := p.workspaces()
-	if err != nil {
-		return nil, err
-	}
-	p.plan(work)
-	return p, nil
+	return CompileForgetting(b, Forgetting{}, outputs...)
 }
 
 // number gives every value that the outputs need its number, in creation
@@ -149,26 +130,6 @@ func dtype(n *gorgonia.Node) (DType, error) {
 	return 0, fmt.Errorf("engine: compile: %v has type %v, want float32, float64 or int64", n, n.Dtype())
 }
 
-// addStep appends the step that computes value id.
-func (p *Program) addStep(id int) error {
-	n := p.values[id].node
-	spec, err := specOf(n)
-	if err != nil {
-		return err
-	}
-	s := Step{Call: Call{Spec: spec, Out: p.values[id].shape, DType: p.DType}, Output: id}
-	at := len(p.Steps)
-	for _, c := range op.Children(n) {
-		in := p.ids[c]
-		s.Inputs = append(s.Inputs, in)
-		s.In = append(s.In, p.values[in].shape)
-		p.values[in].last = at
-	}
-	p.values[id].first, p.values[id].last = at, max(at, p.values[id].last)
-	p.Steps = append(p.Steps, s)
-	return nil
-}
-
 // specOf returns the operation of a node. The sums of gradients that
 // Backpropagate inserts are Gorgonia's own unexported elementwise addition,
 // known by its type name and text.
@@ -184,28 +145,32 @@ func specOf(n *gorgonia.Node) (op.Spec, error) {
 	}
 }
 
-// workspaces returns the scratch elements that each step wants.
-func (p *Program) workspaces() ([]int, error) {
-	work := make([]int, len(p.Steps))
-	for i, s := range p.Steps {
+// workspaces asks for the scratch memory of each step.
+func (p *Program) workspaces() error {
+	for i := range p.Steps {
+		s := &p.Steps[i]
 		k, err := p.backend.Kernel(s.Call)
 		if err != nil {
-			return nil, fmt.Errorf("engine: compile: %w", err)
+			return fmt.Errorf("engine: compile: %w", err)
 		}
-		work[i] = k.Workspace()
+		s.Work.Len = k.Workspace()
 	}
-	return work, nil
+	return nil
 }
 
 // ArenaBytes returns the size of the arena: the peak memory of a run beyond the
 // caller's inputs and outputs.
 func (p *Program) ArenaBytes() int64 { return int64(p.arena) * int64(p.DType.Size()) }
 
-// Flops returns the floating-point operations of one run's products.
-func (p *Program) Flops() float64 {
-	var sum float64
+// Flops returns the floating-point operations of one run's products, and how
+// many of them compute forgotten values again.
+func (p *Program) Flops() (all, again float64) {
 	for _, s := range p.Steps {
-		sum += op.Flops(s.Spec, s.In, s.Out)
+		n := op.Flops(s.Spec, s.In, s.Out)
+		all += n
+		if s.Again {
+			again += n
+		}
 	}
-	return sum
+	return all, again
 }

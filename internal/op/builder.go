@@ -53,9 +53,9 @@ func (b *Builder) GroupNorm(x, gamma, beta *gorgonia.Node, groups int, eps float
 // normalisation with gamma and beta [C], then SiLU if asked for; mod [N,2C]
 // holds the scales and then the shifts of each image.
 func (b *Builder) AdaptiveGroupNorm(x, gamma, beta, mod *gorgonia.Node, groups int, eps float64, silu bool) *gorgonia.Node {
-	stats := b.Apply(GNStats{Groups: groups, Eps: eps}, x)
 	gamma = b.Apply(Modulate{}, gamma, mod)
 	beta = b.Apply(Modulate{Shift: true}, beta, mod)
+	stats := b.Apply(GNStats{Groups: groups, Eps: eps}, x) // next to its reader: a backend may join the two
 	return b.Apply(GNApply{Groups: groups, SiLU: silu, PerImage: true}, x, stats, gamma, beta)
 }
 

@@ -115,9 +115,9 @@ func (s Conv2D) Differentiable() []bool {
 func (s Conv2D) Gradients(in gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Nodes, error) {
 	b := Builder{}
 	grads := make(gorgonia.Nodes, len(in))
-	grads[0] = b.Apply(Conv2DData{Kernel: s.Kernel, Scale: s.Scale}, g, in[1])
-	grads[1] = b.Apply(Conv2DWeights{Kernel: s.Kernel, Scale: s.Scale}, in[0], g)
 	t := s.terms()
+	// The gradients run in the order they are made in: first what only reads g,
+	// while the cache still holds some of it.
 	if t.bias >= 0 || t.sample >= 0 {
 		perSample := b.Apply(SumHW{Scale: s.Scale}, g)
 		if t.sample >= 0 {
@@ -130,6 +130,8 @@ func (s Conv2D) Gradients(in gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Node
 	if t.residual >= 0 {
 		grads[t.residual] = b.Scale(g, s.Scale)
 	}
+	grads[0] = b.Apply(Conv2DData{Kernel: s.Kernel, Scale: s.Scale}, g, in[1])
+	grads[1] = b.Apply(Conv2DWeights{Kernel: s.Kernel, Scale: s.Scale}, in[0], g)
 	return grads, b.Err
 }
 

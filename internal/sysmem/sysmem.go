@@ -1,6 +1,6 @@
 // Package sysmem asks the system how much memory there is, so that a plan that
 // cannot fit is refused with a message: Go has no way to survive an allocation
-// that fails.
+// that fails. It also asks how much this process has had.
 package sysmem
 
 import (
@@ -18,15 +18,15 @@ func Available() (bytes int64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	return parse(text)
+	return parse(text, "MemAvailable:")
 }
 
-// parse finds the line "MemAvailable:   12345 kB".
-func parse(text []byte) (int64, bool) {
+// parse finds a line such as "MemAvailable:   12345 kB" by its first word.
+func parse(text []byte, key string) (int64, bool) {
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		f := bytes.Fields(lines.Bytes())
-		if len(f) < 2 || string(f[0]) != "MemAvailable:" {
+		if len(f) < 2 || string(f[0]) != key {
 			continue
 		}
 		kB, err := strconv.ParseInt(string(f[1]), 10, 64)

@@ -8,53 +8,71 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// exp emits e**x for eight lanes and returns the result in a new register.
+// expRound rounds what it is added to: float32 of its size are whole numbers,
+// and the low eight bits of its own are the bias of an exponent.
+const expRound = 3<<22 + 127
+
+// exp emits e**x and returns the result in a new register.
 //
-// x is clamped so that the result is a normal number: 2**-126 to 2**127.5. NaN
-// stays NaN. With n = round(x/ln 2), e**x = 2**n e**r for |r| <= ln(2)/2, and
-// the Taylor polynomial of degree 7 is within 6e-9 of e**r. Adding 1.5*2**23
-// rounds and leaves n in the low bits, which a shift moves to the exponent.
+// The argument is clamped so that the result is a normal number: 2**-126 to
+// 2**127.5. NaN stays NaN. With n = round(x/ln 2), e**x = 2**n e**r for |r| <=
+// ln(2)/2, and 1 + r + r**2 q(r) is within 4e-9 of e**r, q being the minimax
+// polynomial of degree 4.
 func exp(x reg.VecVirtual) reg.VecVirtual {
-	c := YMM()
-	// MINPS and MAXPS return their second source when either is NaN.
-	VMOVUPS(constant("expMax", 88.37626), c)
-	VMINPS(x, c, c)
-	low := YMM()
-	VMOVUPS(constant("expMin", -87.33654), low)
-	VMAXPS(c, low, c)
-	t, n := YMM(), low
-	VMOVUPS(constant("expRound", 12582912), t)
+	c, n, t := like(x), like(x), like(x)
+	clamp(x, c, n, constant("expMin", -87.33654), constant("expMax", 88.37626))
+	VMOVUPS(constant("expRound", expRound), t)
 	VFMADD231PS(constant("log2e", math.Log2E), c, t)
-	VSUBPS(constant("expRound", 12582912), t, n)
+	VSUBPS(constant("expRound", expRound), t, n)
 	// ln 2 in two parts; the first has few bits, so n times it is exact.
 	const high = 0.693359375
 	VFNMADD231PS(constant("ln2High", high), n, c)
 	VFNMADD231PS(constant("ln2Low", math.Ln2-high), n, c)
 	p := n
-	VMOVUPS(constant("exp7", 1.0/5040), p)
-	VFMADD213PS(constant("exp6", 1.0/720), c, p)
-	VFMADD213PS(constant("exp5", 1.0/120), c, p)
-	VFMADD213PS(constant("exp4", 1.0/24), c, p)
-	VFMADD213PS(constant("exp3", 1.0/6), c, p)
-	VFMADD213PS(constant("exp2", 0.5), c, p)
+	VMOVUPS(constant("exp6", 0.00138145406), p)
+	VFMADD213PS(constant("exp5", 0.00836874545), c, p)
+	VFMADD213PS(constant("exp4", 0.041668389), c, p)
+	VFMADD213PS(constant("exp3", 0.166665211), c, p)
+	VFMADD213PS(constant("exp2", 0.49999994), c, p)
 	VFMADD213PS(constant("one", 1), c, p)
 	VFMADD213PS(constant("one", 1), c, p)
 	VPSLLD(Imm(23), t, t)
-	VPADDD(constant("one", 1), t, t)
 	VMULPS(t, p, p)
 	return p
 }
 
-// sigmoid emits 1/(1+e**-x).
+// clamp emits c = min(max(x, least), greatest) with the help of another
+// register. MINPS and MAXPS return their second source when either is NaN.
+func clamp(x, c, help reg.VecVirtual, least, greatest Mem) {
+	VMOVUPS(greatest, c)
+	VMINPS(x, c, c)
+	VMOVUPS(least, help)
+	VMAXPS(c, help, c)
+}
+
+// sigmoid emits 1/(1+e**-x). Its e**-x is that of exp, but within 4e-7: what it
+// is added to hides more, so ln 2 has one part and the polynomial one degree
+// less.
 func sigmoid(x reg.VecVirtual) reg.VecVirtual {
-	neg := YMM()
-	VXORPS(bits("signBit", 0x80000000), x, neg)
-	e := exp(neg)
-	VADDPS(constant("one", 1), e, e)
-	one := YMM()
+	c, n, t := like(x), like(x), like(x)
+	clamp(x, c, n, constant("minusExpMax", -88.37626), constant("minusExpMin", 87.33654))
+	VMOVUPS(constant("expRound", expRound), t)
+	VFNMADD231PS(constant("log2e", math.Log2E), c, t)
+	VSUBPS(constant("expRound", expRound), t, n)
+	VFMADD231PS(constant("ln2", math.Ln2), n, c) // -r
+	p := n
+	VMOVUPS(constant("sigmoid5", 0.00831250101), p)
+	VFNMADD213PS(constant("sigmoid4", 0.0418903306), c, p)
+	VFNMADD213PS(constant("sigmoid3", 0.166671157), c, p)
+	VFNMADD213PS(constant("sigmoid2", 0.499992311), c, p)
+	VFNMADD213PS(constant("one", 1), c, p)
+	VFNMADD213PS(constant("one", 1), c, p)
+	VPSLLD(Imm(23), t, t)
+	VFMADD213PS(constant("one", 1), t, p)
+	one := t
 	VMOVUPS(constant("one", 1), one)
-	VDIVPS(e, one, e)
-	return e
+	VDIVPS(p, one, p)
+	return p
 }
 
 // silu replaces x by x*sigmoid(x).
@@ -63,13 +81,10 @@ func silu(x reg.VecVirtual) {
 	VMULPS(s, x, x)
 }
 
-// timesSiLUGrad replaces g by g*silu'(x), with silu'(x) = s + x s (1-s).
+// timesSiLUGrad replaces g by g*silu'(x), with silu'(x) = s + s (x - x s).
 func timesSiLUGrad(g, x reg.VecVirtual) {
 	s := sigmoid(x)
-	d := YMM()
-	VMOVUPS(constant("one", 1), d)
-	VSUBPS(s, d, d)
-	VMULPS(s, d, d)
-	VFMADD213PS(s, x, d)
-	VMULPS(d, g, g)
+	VFNMADD213PS(x, s, x)
+	VFMADD213PS(s, s, x)
+	VMULPS(x, g, g)
 }

@@ -2,70 +2,66 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/reg"
 )
 
-// groupNormKernels writes the sums and the gradient of group normalisation for
-// one channel: xhat = r*x + s with r = rstd and s = -mean*rstd, z = a*x + b the
-// normalised, scaled and shifted value, and h = g, or g*silu'(z).
-func groupNormKernels() {
-	TEXT("sumDevAVX2", NOSPLIT, "func(x []float32, mean float32) (sum float32)")
-	Doc("sumDevAVX2 returns the sum of (x-mean)**2.")
-	mean := scalar("mean")
-	p := partials(sums)
-	forEach([]string{"x"}, sums, func(l *loop, u int) {
+// groupNormKernels writes the sums of group normalisation and of its gradient.
+func groupNormKernels(s isa) {
+	function(s, "sumDev", "(x []float32, mean float32) (sum float32)", "returns the sum of (x-mean)**2.")
+	mean, p := scalar(s, "mean"), newPartials(s, sumTurn)
+	forEach(s, []string{"x"}, sumTurn, []*partials{p}, func(l *loop, u int) {
 		x := l.load("x")
-		VSUBPS(mean, x, x)
+		VSUBPS(fit(mean, x), x, x)
 		if l.mask != nil {
 			VANDPS(l.mask, x, x)
 		}
-		VFMADD231PS(x, x, p[u])
+		VFMADD231PS(x, x, p.at(u))
 	})
-	total(p, "sum")
+	p.total("sum")
 	finish()
 
-	for _, act := range []string{"", "SiLU"} {
-		normSums(act)
-		normGrad(act)
-	}
+	normSums(s)
+	normSumsSiLU(s)
 }
 
-func normSums(act string) {
-	TEXT("normSums"+act+"AVX2", NOSPLIT, "func(g, x []float32, a, b, r, s float32) (h, hx float32)")
-	Doc("normSums" + act + "AVX2 returns the sums of h and of h*(r*x+s).")
-	a, b, r, s := scalar("a"), scalar("b"), scalar("r"), scalar("s")
-	p := partials(4)
-	forEach([]string{"g", "x"}, 2, func(l *loop, u int) {
+// normTurn is the number of elements in a turn of the loops with two sums.
+const normTurn = 16
+
+func normSums(s isa) {
+	function(s, "normSums", "(g, x []float32, r, s float32) (h, hx float32)", "returns the sums of g and of g*(r*x+s).")
+	rstd, shift := scalar(s, "r"), scalar(s, "s")
+	sum, dot := newPartials(s, normTurn), newPartials(s, normTurn)
+	forEach(s, []string{"g", "x"}, normTurn, []*partials{sum, dot}, func(l *loop, u int) {
 		h, x := l.load("g"), l.load("x")
-		if act != "" {
-			z := YMM()
-			VMOVAPS(x, z)
-			VFMADD213PS(b, a, z)
-			timesSiLUGrad(h, z)
-		}
-		VADDPS(h, p[u], p[u])
-		VFMADD213PS(s, r, x)
-		VFMADD231PS(x, h, p[2+u])
+		addNormSums(h, x, rstd, shift, sum.at(u), dot.at(u))
 	})
-	total(p[:2], "h")
-	total(p[2:], "hx")
+	sum.total("h")
+	dot.total("hx")
 	finish()
 }
 
-func normGrad(act string) {
-	TEXT("normGrad"+act+"AVX2", NOSPLIT, "func(dst, g, x []float32, a, b, ch, cx, c float32)")
-	Doc("normGrad" + act + "AVX2 sets dst = ch*h + cx*x + c.")
-	a, b, ch, cx, c := scalar("a"), scalar("b"), scalar("ch"), scalar("cx"), scalar("c")
-	forEach([]string{"dst", "g", "x"}, 2, func(l *loop, _ int) {
+func normSumsSiLU(s isa) {
+	function(s, "normSumsSiLU", "(dst, g, x []float32, a, b, r, s float32) (h, hx float32)",
+		"sets dst = h = g*silu'(a*x+b) and returns the sums of h and of h*(r*x+s).")
+	a, b, rstd, shift := scalar(s, "a"), scalar(s, "b"), scalar(s, "r"), scalar(s, "s")
+	sum, dot := newPartials(s, normTurn), newPartials(s, normTurn)
+	forEach(s, []string{"dst", "g", "x"}, normTurn, []*partials{sum, dot}, func(l *loop, u int) {
 		h, x := l.load("g"), l.load("x")
-		if act != "" {
-			z := YMM()
-			VMOVAPS(x, z)
-			VFMADD213PS(b, a, z)
-			timesSiLUGrad(h, z)
-		}
-		VFMADD213PS(c, cx, x)
-		VFMADD231PS(ch, h, x)
-		l.store("dst", x)
+		z := like(x)
+		VMOVAPS(x, z)
+		VFMADD213PS(fit(b, z), fit(a, z), z)
+		timesSiLUGrad(h, z)
+		l.store("dst", h)
+		addNormSums(h, x, rstd, shift, sum.at(u), dot.at(u))
 	})
+	sum.total("h")
+	dot.total("hx")
 	finish()
+}
+
+// addNormSums adds h and h*(rstd*x+shift) to the sums; x is overwritten.
+func addNormSums(h, x, rstd, shift reg.VecVirtual, sum, dot reg.Register) {
+	VADDPS(h, sum, sum)
+	VFMADD213PS(fit(shift, x), fit(rstd, x), x)
+	VFMADD231PS(x, h, dot)
 }

@@ -15,16 +15,8 @@ import (
 
 // sets are the kernels by the file that they go to.
 var sets = map[string]func(){
-	"gemm": gemmKernels,
-	"vector": func() {
-		mapKernels()
-		reduceKernels()
-		groupNormKernels()
-		softmaxKernels()
-		optimiserKernels()
-		packKernels()
-		dropoutKernel()
-	},
+	"gemm":     gemmKernels,
+	"vector":   vectorKernels,
 	"peak":     peakKernels,
 	"winograd": winogradKernels,
 }

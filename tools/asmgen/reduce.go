@@ -6,31 +6,56 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// sums is the number of independent partial vectors of a reduction.
-const sums = 4
+// partials are the independent partial sums of a reduction: lanes of ymm
+// registers, of which a zmm register holds two in the turns of a loop.
+type partials struct {
+	wide []reg.VecVirtual
+	sums []reg.Register // once narrowed
+}
 
-// partials returns zeroed vectors.
-func partials(n int) []reg.VecVirtual {
-	p := make([]reg.VecVirtual, n)
-	for i := range p {
-		p[i] = YMM()
-		VXORPS(p[i], p[i], p[i])
+// newPartials returns zeroed partial sums for a turn of that many elements.
+func newPartials(s isa, turn int) *partials {
+	p := &partials{}
+	for range turn / s.lanes {
+		v := s.reg()
+		s.zero(v)
+		p.wide = append(p.wide, v)
 	}
 	return p
 }
 
-// total adds the vectors and then the lanes, always in the same order, and
-// stores the sum in the named result.
-func total(p []reg.VecVirtual, result string) {
-	for step := len(p) / 2; step > 0; step /= 2 {
-		for i := range step {
-			VADDPS(p[i+step], p[i], p[i])
+// at returns the sum that vector u of a turn, or what follows the last turn,
+// goes to.
+func (p *partials) at(u int) reg.Register {
+	if p.sums != nil {
+		return p.sums[0]
+	}
+	return p.wide[u]
+}
+
+// narrow takes the sums apart into ymm registers.
+func (p *partials) narrow() {
+	for _, v := range p.wide {
+		p.sums = append(p.sums, v.AsY())
+		if v.Size() == 64 {
+			upper := YMM()
+			VEXTRACTF64X4(Imm(1), v, upper)
+			p.sums = append(p.sums, upper)
 		}
 	}
-	x := YMM()
-	VEXTRACTF128(Imm(1), p[0], x.AsX())
-	VADDPS(x.AsX(), p[0].AsX(), x.AsX())
-	y := YMM()
+}
+
+// total adds the registers and then the lanes, always in the same order, and
+// stores the sum in the named result.
+func (p *partials) total(result string) {
+	for step := len(p.sums) / 2; step > 0; step /= 2 {
+		for i := range step {
+			VADDPS(p.sums[i+step], p.sums[i], p.sums[i])
+		}
+	}
+	x, y := YMM(), YMM()
+	VEXTRACTF128(Imm(1), p.sums[0], x.AsX())
+	VADDPS(x.AsX(), p.wide[0].AsX(), x.AsX())
 	VMOVHLPS(x.AsX(), x.AsX(), y.AsX())
 	VADDPS(y.AsX(), x.AsX(), x.AsX())
 	VMOVSHDUP(x.AsX(), y.AsX())
@@ -38,34 +63,37 @@ func total(p []reg.VecVirtual, result string) {
 	Store(x.AsX(), Return(result))
 }
 
-func reduceKernels() {
-	TEXT("sumAVX2", NOSPLIT, "func(x []float32) (sum float32)")
-	Doc("sumAVX2 returns the sum of x.")
-	p := partials(sums)
-	forEach([]string{"x"}, sums, func(l *loop, u int) {
-		VADDPS(l.load("x"), p[u], p[u])
+// sumTurn is the number of elements in a turn of a reduction.
+const sumTurn = 32
+
+func reduceKernels(s isa) {
+	function(s, "sum", "(x []float32) (sum float32)", "returns the sum of x.")
+	p := newPartials(s, sumTurn)
+	forEach(s, []string{"x"}, sumTurn, []*partials{p}, func(l *loop, u int) {
+		VADDPS(l.load("x"), p.at(u), p.at(u))
 	})
-	total(p, "sum")
+	p.total("sum")
 	finish()
 
-	TEXT("dotAVX2", NOSPLIT, "func(x, y []float32) (sum float32)")
-	Doc("dotAVX2 returns the sum of x*y.")
-	p = partials(sums)
-	forEach([]string{"x", "y"}, sums, func(l *loop, u int) {
+	function(s, "dot", "(x, y []float32) (sum float32)", "returns the sum of x*y.")
+	p = newPartials(s, sumTurn)
+	forEach(s, []string{"x", "y"}, sumTurn, []*partials{p}, func(l *loop, u int) {
 		x, y := l.load("x"), l.load("y")
-		VFMADD231PS(x, y, p[u])
+		VFMADD231PS(x, y, p.at(u))
 	})
-	total(p, "sum")
+	p.total("sum")
 	finish()
-
-	sumSquares()
 }
 
-func sumSquares() {
-	TEXT("sumSquaresAVX2", NOSPLIT, "func(x []float32) (sum float64)")
-	Doc("sumSquaresAVX2 returns the sum of x*x in float64.")
-	p := partials(sums)
-	forEach([]string{"x"}, 2, func(l *loop, u int) {
+// sumSquares reads a gradient once a step, at the speed of memory.
+func sumSquares(s isa) {
+	function(s, "sumSquares", "(x []float32) (sum float64)", "returns the sum of x*x in float64.")
+	var p [4]reg.VecVirtual
+	for i := range p {
+		p[i] = YMM()
+		s.zero(p[i])
+	}
+	forEach(s, []string{"x"}, 16, nil, func(l *loop, u int) {
 		x, half, lo, hi := l.load("x"), YMM(), YMM(), YMM()
 		VEXTRACTF128(Imm(1), x, half.AsX())
 		VCVTPS2PD(x.AsX(), lo)
@@ -76,10 +104,9 @@ func sumSquares() {
 	VADDPD(p[2], p[0], p[0])
 	VADDPD(p[3], p[1], p[1])
 	VADDPD(p[1], p[0], p[0])
-	x := YMM()
+	x, y := YMM(), YMM()
 	VEXTRACTF128(Imm(1), p[0], x.AsX())
 	VADDPD(x.AsX(), p[0].AsX(), x.AsX())
-	y := YMM()
 	VUNPCKHPD(x.AsX(), x.AsX(), y.AsX())
 	VADDSD(y.AsX(), x.AsX(), x.AsX())
 	Store(x.AsX(), Return("sum"))

@@ -8,65 +8,106 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// constants are 32-byte broadcast float32 (or their bits) in read-only data.
+// vectorKernels writes the kernels that are bound by memory, for both vector
+// widths where the wider one is faster. The two give equal bits: an element is
+// the same chain of operations, and a reduction has the same partial sums, added
+// in the same order.
+func vectorKernels() {
+	for _, s := range []isa{avx2, avx512} {
+		mapKernels(s)
+		reduceKernels(s)
+		groupNormKernels(s)
+		colExpSum(s)
+		dropoutKernel(s)
+	}
+	colMax(avx2)
+	sumSquares(avx2)
+	adamKernel(avx2)
+	resampleKernels()
+	packKernels()
+}
+
+// function begins the kernel name of an instruction set. does completes the
+// sentence that its name begins.
+func function(s isa, name, signature, does string) {
+	TEXT(name+s.name, NOSPLIT, "func"+signature)
+	Doc(name + s.name + " " + does)
+}
+
+// finish ends a function.
+func finish() {
+	VZEROUPPER()
+	RET()
+}
+
+// constants are 64-byte broadcast float32 (or their bits) in read-only data.
 var constants = map[string]Mem{}
 
-// constant returns a memory operand that holds v in all eight lanes.
+// constant returns a memory operand that holds v in every lane.
 func constant(name string, v float32) Mem { return bits(name, math.Float32bits(v)) }
 
 // bits is constant for a raw pattern.
 func bits(name string, v uint32) Mem {
+	words := make([]uint32, 16)
+	for i := range words {
+		words[i] = v
+	}
+	return table(name, words)
+}
+
+// table returns read-only words.
+func table(name string, words []uint32) Mem {
 	if m, ok := constants[name]; ok {
 		return m
 	}
 	m := GLOBL(name, RODATA|NOPTR)
-	for i := range 8 {
+	for i, v := range words {
 		DATA(i*4, U32(v))
 	}
 	constants[name] = m
 	return m
 }
 
-// tailMask returns the table from which loading at 4*(8-rem) gives a mask of
-// rem lanes.
-func tailMask() Mem {
-	if m, ok := constants["tailMask"]; ok {
-		return m
+// like returns a new register as wide as v.
+func like(v reg.VecVirtual) reg.VecVirtual {
+	if v.Size() == 64 {
+		return ZMM()
 	}
-	m := GLOBL("tailMask", RODATA|NOPTR)
-	for i := range 16 {
-		v := uint32(0)
-		if i < 8 {
-			v = 0xffffffff
-		}
-		DATA(i*4, U32(v))
-	}
-	constants["tailMask"] = m
-	return m
+	return YMM()
 }
 
-// scalar broadcasts a float32 parameter.
-func scalar(name string) reg.VecVirtual {
+// fit returns the part of v that is as wide as to.
+func fit(v, to reg.VecVirtual) reg.Register {
+	if to.Size() == 64 {
+		return v
+	}
+	return v.AsY()
+}
+
+// scalar broadcasts a parameter of four bytes.
+func scalar(s isa, name string) reg.VecVirtual {
 	addr, err := Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
-	v := YMM()
+	v := s.reg()
 	VBROADCASTSS(addr.Addr, v)
 	return v
 }
 
-// loop walks float32 slices in step, eight lanes at a time with a masked tail.
+// loop walks float32 slices in step: turns of whole vectors of the instruction
+// set, then ymm vectors, then the masked rest.
 type loop struct {
 	base  map[string]reg.Register
 	index reg.GPVirtual
-	mask  reg.VecVirtual // of the tail; nil in the main loop
+	reg   func() reg.VecVirtual
+	mask  reg.VecVirtual // of the tail; nil before it
 	disp  int
 }
 
-// load returns eight elements of the named slice; absent lanes are zero.
+// load returns the next elements of the named slice; absent lanes are zero.
 func (l *loop) load(name string) reg.VecVirtual {
-	v := YMM()
+	v := l.reg()
 	m := Mem{Base: l.base[name], Index: l.index, Scale: 4, Disp: l.disp}
 	if l.mask != nil {
 		VMASKMOVPS(m, l.mask, v)
@@ -76,7 +117,7 @@ func (l *loop) load(name string) reg.VecVirtual {
 	return v
 }
 
-// store writes eight elements of the named slice; absent lanes are kept.
+// store writes the next elements of the named slice; absent lanes are kept.
 func (l *loop) store(name string, v reg.VecVirtual) {
 	m := Mem{Base: l.base[name], Index: l.index, Scale: 4, Disp: l.disp}
 	if l.mask != nil {
@@ -86,30 +127,32 @@ func (l *loop) store(name string, v reg.VecVirtual) {
 	}
 }
 
-// forEach emits body over the first slice's length: unroll vectors a turn,
-// then single vectors, then the masked rest. body is given the position in the
-// unrolled turn, so that reductions can keep independent sums.
-func forEach(slices []string, unroll int, body func(l *loop, u int)) {
-	l := &loop{base: map[string]reg.Register{}, index: GP64()}
-	for _, s := range slices {
-		l.base[s] = Load(Param(s).Base(), GP64())
+// forEach emits body over the first slice's length, turn elements a turn. body
+// is given the number of its vector in the turn, or 0 after the last turn;
+// sums, which may be nil, are narrowed between the two.
+func forEach(s isa, slices []string, turn int, sums []*partials, body func(l *loop, u int)) {
+	l := &loop{base: map[string]reg.Register{}, index: GP64(), reg: s.reg}
+	for _, name := range slices {
+		l.base[name] = Load(Param(name).Base(), GP64())
 	}
 	n := Load(Param(slices[0]).Len(), GP64())
 	XORQ(l.index, l.index)
-	if unroll > 1 {
-		SUBQ(Imm(uint64(8*unroll)), n)
-		JL(LabelRef("few"))
-		Label("loop")
-		for u := range unroll {
-			l.disp = u * 32
-			body(l, u)
-		}
-		l.disp = 0
-		ADDQ(Imm(uint64(8*unroll)), l.index)
-		SUBQ(Imm(uint64(8*unroll)), n)
-		JGE(LabelRef("loop"))
-		Label("few")
-		ADDQ(Imm(uint64(8*unroll)), n)
+	SUBQ(Imm(uint64(turn)), n)
+	JL(LabelRef("few"))
+	Label("loop")
+	for u := range turn / s.lanes {
+		l.disp = u * s.lanes * 4
+		body(l, u)
+	}
+	l.disp = 0
+	ADDQ(Imm(uint64(turn)), l.index)
+	SUBQ(Imm(uint64(turn)), n)
+	JGE(LabelRef("loop"))
+	Label("few")
+	ADDQ(Imm(uint64(turn)), n)
+	l.reg = YMM
+	for _, p := range sums {
+		p.narrow()
 	}
 	SUBQ(Imm(8), n)
 	JL(LabelRef("tail"))
@@ -121,18 +164,21 @@ func forEach(slices []string, unroll int, body func(l *loop, u int)) {
 	Label("tail")
 	ADDQ(Imm(8), n)
 	JE(LabelRef("end"))
-	table, at := GP64(), GP64()
-	LEAQ(tailMask(), table)
-	MOVQ(U32(8), at)
-	SUBQ(n, at)
-	l.mask = YMM()
-	VMOVUPS(Mem{Base: table, Index: at, Scale: 4}, l.mask)
+	l.mask = tailMask(n)
 	body(l, 0)
 	Label("end")
 }
 
-// finish ends a function.
-func finish() {
-	VZEROUPPER()
-	RET()
+// tailMask returns a mask of the first n < 8 lanes.
+func tailMask(n reg.Register) reg.VecVirtual {
+	words := make([]uint32, 16)
+	for i := range 8 {
+		words[i] = 0xffffffff
+	}
+	base, at, mask := GP64(), GP64(), YMM()
+	LEAQ(table("tailMask", words), base)
+	MOVQ(U32(8), at)
+	SUBQ(n, at)
+	VMOVUPS(Mem{Base: base, Index: at, Scale: 4}, mask)
+	return mask
 }

@@ -13,6 +13,7 @@ import (
 // that its transforms apply to rows and columns, and the products of the
 // transformed tiles.
 func winogradKernels() {
+	fetch()
 	for _, s := range []isa{avx2, avx512} {
 		for _, m := range linearMaps {
 			linearMap(s, m)
@@ -26,6 +27,26 @@ func winogradKernels() {
 			tileGradient(s, rows, columns)
 		}
 	}
+}
+
+// fetch writes a loop of prefetches.
+func fetch() {
+	TEXT("fetchAVX2", NOSPLIT, "func(src []float32, rows, stride, n int)")
+	Doc("fetchAVX2 asks for the cache lines of n elements of each of rows rows, stride elements apart.")
+	src, rows, stride := Load(Param("src").Base(), GP64()), Load(Param("rows"), GP64()), bytesOf("stride")
+	n := bytesOf("n")
+	Label("row")
+	at := GP64()
+	XORQ(at, at)
+	Label("line")
+	PREFETCHT0(Mem{Base: src, Index: at, Scale: 1})
+	ADDQ(Imm(64), at)
+	CMPQ(at, n)
+	JLT(LabelRef("line"))
+	ADDQ(stride, src)
+	DECQ(rows)
+	JNE(LabelRef("row"))
+	RET()
 }
 
 // mapper is a one-dimensional map of vectors: in is what it takes, the result

@@ -1,0 +1,136 @@
+package benchmark
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"edm/internal/cpu"
+	"edm/internal/sysmem"
+	"edm/model"
+)
+
+// Options say how long a measurement takes.
+type Options struct {
+	Rounds int           // timings of each mode
+	Length time.Duration // of one timing, about; at least one step
+}
+
+// Speed is how fast one mode ran.
+type Speed struct {
+	Plan
+	Rounds  []float64 // img/s of every timing
+	ImgPerS float64   // their median
+	Best    float64   // and the highest: what other programs took least of
+	GFLOPS  float64   // of ImgPerS
+	Share   float64   // of it in the FMA peak of the same threads; above 1 by an algorithm with fewer operations
+}
+
+// Result is a measurement of a denoiser on one machine.
+type Result struct {
+	Parameters     int
+	Batch, Threads int
+	Instructions   string  // instruction set of the kernels
+	FMAPeak        float64 // GFLOP/s of register-only multiply-adds on Threads, in the same run
+	Train, Forward Speed
+	PeakRSSMiB     float64 // most memory that the process had resident up to the end of training; 0 where the system does not say
+}
+
+// Measure times training steps and evaluations of a denoiser on a device.
+// Training comes first and gives its memory back: in a process that did nothing
+// larger before, PeakRSSMiB is that of training alone. It stops between two
+// steps once ctx is done.
+func Measure(ctx context.Context, c Config, d *model.Device, o Options) (Result, error) {
+	if o.Rounds < 1 || o.Length < 0 {
+		return Result{}, fmt.Errorf("benchmark: %d rounds of %v, want 1 or more of at least 0 s", o.Rounds, o.Length)
+	}
+	r := Result{Batch: c.Batch, Threads: 1, Instructions: "portable"}
+	if b, ok := d.Backend().(*cpu.Backend); ok {
+		r.Threads, r.Instructions = b.Threads(), b.Instructions()
+	}
+	peaks := []float64{cpu.PeakFMA(r.Threads)}
+	for _, m := range []struct {
+		mode  Mode
+		speed *Speed
+	}{{Training, &r.Train}, {Forward, &r.Forward}} {
+		var err error
+		if r.Parameters, err = measure(ctx, c, d, o, m.mode, m.speed); err != nil {
+			return r, err
+		}
+		if peak, ok := sysmem.PeakResident(); ok && m.mode == Training {
+			r.PeakRSSMiB = float64(peak) / (1 << 20)
+		}
+		debug.FreeOSMemory()
+		peaks = append(peaks, cpu.PeakFMA(r.Threads))
+	}
+	r.FMAPeak = slices.Max(peaks) / 1e9
+	r.Forward.Share, r.Train.Share = r.Forward.GFLOPS/r.FMAPeak, r.Train.GFLOPS/r.FMAPeak
+	return r, nil
+}
+
+// measure times one mode with a workload of its own and returns the number of
+// parameters.
+func measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mode, s *Speed) (int, error) {
+	w, err := New(c, d)
+	if err != nil {
+		return 0, err
+	}
+	if s.Plan, err = w.Plan(mode); err != nil {
+		return 0, err
+	}
+	step := func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return w.Run(mode)
+	}
+	if s.Rounds, err = rates(step, c.Batch, o); err != nil {
+		return 0, err
+	}
+	s.ImgPerS, s.Best = median(s.Rounds), slices.Max(s.Rounds)
+	s.GFLOPS = s.ImgPerS * s.GFLOP
+	return w.model.Layout().Count, nil
+}
+
+// rates returns images a second of each round. Two steps come before: the first
+// makes the program and touches its memory, the second says how many fill a
+// round.
+func rates(step func() error, batch int, o Options) ([]float64, error) {
+	if err := step(); err != nil {
+		return nil, err
+	}
+	once, err := timed(step, 1)
+	if err != nil {
+		return nil, err
+	}
+	steps := max(1, int(math.Round(o.Length.Seconds()/once)))
+	var all []float64
+	for range o.Rounds {
+		seconds, err := timed(step, steps)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, float64(steps*batch)/seconds)
+	}
+	return all, nil
+}
+
+// timed returns the seconds that a number of steps take, above 0.
+func timed(step func() error, steps int) (float64, error) {
+	start := time.Now()
+	for range steps {
+		if err := step(); err != nil {
+			return 0, err
+		}
+	}
+	return max(time.Since(start), time.Nanosecond).Seconds(), nil
+}
+
+// median returns the middle value, the lower of two.
+func median(v []float64) float64 {
+	sorted := slices.Sorted(slices.Values(v))
+	return sorted[(len(sorted)-1)/2]
+}

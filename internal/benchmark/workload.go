@@ -1,0 +1,238 @@
+// Package benchmark is the work that every measurement of the project times:
+// training steps and evaluations of a denoiser on one batch of random inputs.
+// The peer comparison (bench/), edm-train --bench and docs/performance.md all
+// measure it here, so that their figures are figures of the same thing.
+package benchmark
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"edm/internal/rng"
+	"edm/internal/safetensors"
+	"edm/loss"
+	"edm/model"
+	"edm/model/precond"
+	"edm/unet"
+)
+
+// seed of every random input and weight.
+const seed = 1
+
+// Mode is what is timed.
+type Mode string
+
+// The modes.
+const (
+	Training Mode = "train"   // one step: D, loss, gradient of every parameter, Adam, average of the weights
+	Forward  Mode = "forward" // one evaluation of D, as in sampling
+)
+
+// Workload is a denoiser with weights and a fixed batch of inputs. What only
+// training or only evaluation needs is made at first use: the memory of a
+// process that does one of them is that of this one. A Workload is for one
+// goroutine at a time.
+type Workload struct {
+	device  *model.Device
+	model   *model.Model
+	weights []float32
+	batch   int
+	again   model.Recompute
+
+	denoiser *model.Denoiser // nil before the first evaluation and after the weights changed
+	x, d     []float64
+	training *training
+}
+
+// training is the state of the optimiser and the batch it sees.
+type training struct {
+	loss          *model.Loss
+	batch         model.Batch
+	losses        []float64
+	grad, ema     []float32
+	moment1, mom2 []float32
+	step          int64
+}
+
+// Open returns the workload of a snapshot file for a number of images.
+func Open(path string, batch int, d *model.Device) (*Workload, error) {
+	f, err := safetensors.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, weights, err := model.FromSnapshot(f, d)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f = nil
+	debug.FreeOSMemory() // the file's bytes are no part of what is measured
+	return newWorkload(m, weights, batch, d)
+}
+
+// Config is what a workload is made from.
+type Config struct {
+	Model     model.Config
+	Batch     int             // images of a step
+	Recompute model.Recompute // in training
+}
+
+// New returns a workload with weights that keep activations and gradients of
+// every layer near unit size. A new network's would not do for a check: its
+// branches start near zero, and so do most of its gradients.
+func New(c Config, d *model.Device) (*Workload, error) {
+	m, err := model.New(c.Model, d)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := unitWeights(m.Layout())
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWorkload(m, weights, c.Batch, d)
+	if err == nil {
+		w.again = c.Recompute
+	}
+	return w, err
+}
+
+func newWorkload(m *model.Model, weights []float32, batch int, d *model.Device) (*Workload, error) {
+	if batch < 1 {
+		return nil, fmt.Errorf("benchmark: batch of %d images, want at least 1", batch)
+	}
+	return &Workload{device: d, model: m, weights: weights, batch: batch}, nil
+}
+
+// Preset returns the network of a preset in EDM's preconditioning, for a number
+// of images.
+func Preset(name string, batch int) (Config, error) {
+	network, err := unet.Preset(name)
+	return Config{Model: model.Config{Network: network, Precond: precond.DefaultEDM()}, Batch: batch}, err
+}
+
+// Model returns the denoiser.
+func (w *Workload) Model() *model.Model { return w.model }
+
+// Batch returns the images of a step.
+func (w *Workload) Batch() int { return w.batch }
+
+// Snapshot returns the weights as a snapshot.
+func (w *Workload) Snapshot() (*safetensors.File, error) { return w.model.Snapshot(w.weights) }
+
+// Plan is what is known of a mode before it runs.
+type Plan struct {
+	ArenaBytes int64   // memory of the compiled step beyond weights and their like
+	GFLOP      float64 // of an image, counting multiply and add, convolutions as direct ones and nothing twice
+}
+
+// Plan returns what a step of a mode takes; it allocates none of it.
+func (w *Workload) Plan(mode Mode) (Plan, error) {
+	p, err := w.model.PlanLoss(loss.Default(), w.batch, mode == Training, w.again)
+	return Plan{p.ArenaBytes, (p.Flops - p.Recomputed) / 1e9 / float64(w.batch)}, err
+}
+
+// Run does one step of a mode.
+func (w *Workload) Run(mode Mode) error {
+	switch mode {
+	case Training:
+		return w.train()
+	case Forward:
+		return w.forward()
+	}
+	return fmt.Errorf("benchmark: mode %q, want %s or %s", mode, Training, Forward)
+}
+
+// evalSigma is the noise level at which D is evaluated.
+const evalSigma = 0.7
+
+// forward evaluates D(x; sigma) of the batch once.
+func (w *Workload) forward() error {
+	if w.x == nil {
+		b := newBatch(w.model.Config(), w.batch)
+		w.x = make([]float64, len(b.Images))
+		w.d = make([]float64, len(b.Images))
+		for i, y := range b.Images {
+			w.x[i] = float64(y) + evalSigma*float64(b.Noise[i])
+		}
+	}
+	if w.denoiser == nil {
+		var err error
+		if w.denoiser, err = w.model.Denoiser(w.weights, w.batch); err != nil {
+			return err
+		}
+	}
+	return w.denoiser.Denoise(context.Background(), w.d, w.x, evalSigma, nil)
+}
+
+// train does one step: gradient, Adam, average of the weights.
+func (w *Workload) train() error {
+	if err := w.startTraining(); err != nil {
+		return err
+	}
+	if err := w.gradient(); err != nil {
+		return err
+	}
+	w.update()
+	return nil
+}
+
+// startTraining makes the training program and the optimiser's state.
+func (w *Workload) startTraining() error {
+	if w.training != nil {
+		return nil
+	}
+	l, err := w.model.NewRecomputingLoss(loss.Default(), w.batch, w.again)
+	if err != nil {
+		return err
+	}
+	size := len(w.weights)
+	w.training = &training{
+		loss: l, batch: newBatch(w.model.Config(), w.batch), losses: make([]float64, w.batch),
+		grad: make([]float32, size), ema: make([]float32, size),
+		moment1: make([]float32, size), mom2: make([]float32, size),
+	}
+	copy(w.training.ema, w.weights)
+	return nil
+}
+
+// gradient computes the loss of the batch and its gradient.
+func (w *Workload) gradient() error {
+	t := w.training
+	for i := range t.batch.Counter {
+		t.batch.Counter[i] = t.step*int64(w.batch) + int64(i)
+	}
+	return t.loss.Run(w.weights, t.grad, t.losses, &t.batch)
+}
+
+// update advances the weights along the gradient.
+func (w *Workload) update() {
+	t := w.training
+	t.step++
+	w.denoiser = nil
+	u := model.Update{
+		LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: t.step, GradScale: 1, EMABeta: 0.999,
+	}
+	w.device.Adam(u, w.weights, t.ema, t.moment1, t.mom2, t.grad)
+}
+
+// newBatch returns n random images with random noise at random noise levels,
+// and the network's dropout. Its gradient is that of the mean over images of
+// the sum over pixels.
+func newBatch(c model.Config, n int) model.Batch {
+	b := model.Batch{
+		Images: make([]float32, n*c.Dim()), Noise: make([]float32, n*c.Dim()),
+		Sigma: make([]float64, n), Weight: make([]float64, n), Counter: make([]int64, n),
+		Seed: seed, Dropout: c.Network.Dropout, Gradient: 1 / float64(n),
+	}
+	objective := loss.Default()
+	images, noise := rng.New(seed, rng.Latents, 0), rng.New(seed, rng.Noise, 0)
+	for i := range b.Images {
+		b.Images[i] = float32(0.5 * images.Normal())
+		b.Noise[i] = float32(noise.Normal())
+	}
+	for i := range b.Sigma {
+		b.Sigma[i] = objective.Draw(seed, uint64(i))
+		b.Weight[i] = objective.Weight(b.Sigma[i])
+	}
+	return b
+}
