@@ -30,7 +30,7 @@ def significant(x):
 
 
 def row(*cells):
-    widths = (10, 5, 8, 38, 8, 8, 6, 9, 6, 7)
+    widths = (10, 5, 8, 42, 8, 8, 6, 9, 6, 7)
     print(" ".join(str(c).ljust(w) if i in (0, 2, 3) else str(c).rjust(w) for i, (c, w) in enumerate(zip(cells, widths))),
           flush=True)
 

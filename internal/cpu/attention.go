@@ -8,126 +8,97 @@ import (
 
 // heads is the geometry of attention on packed qkv [n, 3c*heads, pixels] whose
 // channels are ordered head, channel, {q,k,v}.
+//
+// All products are taken block by block of queries: the logits S[j][i] =
+// scale*k[j].q[i] for all keys j and the queries i of a block are a matrix that
+// stays in the L2 cache.
+// No operand is packed: keys are the transposed A of S, values the rows of the
+// A of the output.
 type heads struct {
 	b         *Backend
 	k         *kernels
 	n, heads  int
 	c, pixels int
 	scale     float32 // of the logits: 1/sqrt(c)
-	// Where the rows of a packed B are, by the number of vectors in a row.
-	offsets, pixelOffsets [maxVectors + 1][]int32
+	blocks    tiles   // of queries
 }
 
-func newHeads(b *Backend, c engine.Call, qkv, count int) heads {
-	s := c.In[qkv]
-	h := heads{b: b, k: b.k, n: s[0], heads: count, c: s[1] / 3 / count, pixels: s[2] * s[3]}
+// newHeads divides the queries into blocks of at most the given number of
+// groups of 16.
+func newHeads(b *Backend, qkv []int, count, groups int) heads {
+	h := heads{b: b, k: b.k, n: qkv[0], heads: count, c: qkv[1] / 3 / count, pixels: qkv[2] * qkv[3]}
 	h.scale = float32(1 / math.Sqrt(float64(h.c)))
-	for v := 1; v <= maxVectors; v++ {
-		h.offsets[v] = consecutive(h.c+1, v*h.k.lanes)
-		h.pixelOffsets[v] = consecutive(h.pixels, v*h.k.lanes)
-	}
+	v := ceilDiv(h.pixels, lineFloats)
+	h.blocks = tiles{cols: h.pixels, lanes: lineFloats, vectors: v, count: ceilDiv(v, groups)}
 	return h
 }
 
-// part returns channel 0 of q (which = 0), k or v of a head; the next channel is
-// 3*pixels further.
+// items returns the number of images and heads, step the elements between two
+// channels of q, k or v.
+func (h *heads) items() int { return h.n * h.heads }
+func (h *heads) step() int  { return 3 * h.pixels }
+
+// split returns how many chunks the queries of one head make.
+func (h *heads) split() int { return min(ceilDiv(fewChunks, h.items()), h.blocks.count) }
+
+// part returns channel 0 of q (which = 0), k or v of a head.
 func (h *heads) part(qkv []float32, item, which int) []float32 {
 	return qkv[(item*h.c*3+which)*h.pixels:]
 }
 
-// Lengths of scratch memory: panels of pixels with channels+1 rows, panels of
-// channels with a row for each pixel, a B of channels+1 rows and a tile column
-// with a row for each pixel.
-func (h *heads) pixelPanels() int   { return roundUp(h.pixels, h.k.rows) * (h.c + 1) }
-func (h *heads) channelPanels() int { return roundUp(h.c, h.k.rows) * h.pixels }
-func (h *heads) columns() int       { return (h.c + 1) * maxVectors * h.k.lanes }
-func (h *heads) square() int        { return roundUp(h.pixels, h.k.rows) * maxVectors * h.k.lanes }
+// blockLen returns the elements of a matrix of all pixels and the queries of a
+// block of so many groups.
+func (h *heads) blockLen(groups int) int { return h.pixels * groups * lineFloats }
 
-// packPixels packs c rows of x, stride apart, in panels of pixels, with row c
-// set to extra, or to ones if extra is nil.
-func (h *heads) packPixels(dst, x []float32, stride int, extra []float32) {
-	rows := h.k.rows
-	h.k.copyPanels(dst, x, h.pixels, h.c, stride, (h.c+1)*rows)
-	for p := 0; p < h.pixels; p += rows {
-		last := dst[(p/rows*(h.c+1)+h.c)*rows:][:rows]
-		for r := range last {
-			switch {
-			case p+r >= h.pixels:
-				last[r] = 0
-			case extra == nil:
-				last[r] = 1
-			default:
-				last[r] = extra[p+r]
-			}
-		}
+// logits writes scale*a[j].b[i] + shift[i] for all pixels j and the cols pixels
+// i of a block, where a and b have c rows of channels, aStep and bStep apart.
+func (h *heads) logits(t *tileScratch, dst, a []float32, aStep int, b []float32, bStep, cols int, shift []float32) {
+	p := product{
+		a: a, aRow: 1, aStep: aStep, b: b, bStep: bStep, c: dst, ldc: cols,
+		m: h.pixels, n: cols, depth: h.c, finish: true, scale: h.scale, shift: shift,
 	}
+	h.k.multiplyAll(&p, t)
 }
 
-// packChannels packs the transpose of c rows of x in panels of channels.
-func (h *heads) packChannels(dst, x []float32, stride int) {
-	rows := h.k.rows
-	for c := 0; c < h.c; c += rows {
-		h.k.interleave(dst[c*h.pixels:], x[c*stride:], min(rows, h.c-c), rows, stride, h.pixels, rows)
+// weighted writes dst[c][i] = sum over pixels j of a[c][j]*w[j][i] for the cols
+// pixels i of a block; rows of a are step apart, those of dst ldc.
+func (h *heads) weighted(t *tileScratch, dst []float32, ldc int, a, w []float32, cols int) {
+	p := product{
+		a: a, aRow: h.step(), aStep: 1, b: w, bStep: cols, c: dst, ldc: ldc,
+		m: h.c, n: cols, depth: h.pixels,
 	}
+	h.k.multiplyAll(&p, t)
 }
 
-// packColumns copies columns [from,from+cols) of c rows of x to rows of wide
-// elements, zero beyond cols, with row c set to extra, or to ones if extra is
-// nil.
-func (h *heads) packColumns(dst, x []float32, stride, from, cols, wide int, extra []float32) {
-	for c := range h.c {
-		row := dst[c*wide : (c+1)*wide]
-		clear(row[copy(row, x[c*stride+from:c*stride+from+cols]):])
-	}
-	row := dst[h.c*wide : (h.c+1)*wide]
-	clear(row)
-	for i := range cols {
-		row[i] = 1
-		if extra != nil {
-			row[i] = extra[from+i]
-		}
-	}
-}
+// forwardGroups is the size of a block of queries, in groups of 16, that the
+// log-sum-exp and the output are computed for: one tile of AVX-512.
+const forwardGroups = maxVectors
 
-// logits writes the products of pixel panels a and a packed B of wide columns,
-// over depth rows: c, or c+1 to add the extra row.
-func (h *heads) logits(dst, a, b []float32, wide, depth int) {
-	rows := h.k.rows
-	v := wide / h.k.lanes
-	h.k.gemm[v](a, b, h.offsets[v][:depth], dst, wide, ceilDiv(h.pixels, rows), (h.c+1)*rows, 0)
-}
-
-// attnLSE is op.AttnLSE: for a tile of queries i, S[j][i] = k[j].q[i] for all
-// keys j, then the log-sum-exp down the columns.
+// attnLSE is op.AttnLSE: the log-sum-exp down the columns of S.
 type attnLSE struct {
 	heads
-	split   int
+	chunks  int // of a head
 	scratch []lseScratch
 	args    *engine.Args
 	job     func(chunk, worker int)
 }
 
 type lseScratch struct {
-	keys, queries, s, max, sum []float32
-	held                       int
+	tileScratch
+	s, max, sum []float32
 }
 
 func newAttnLSE(b *Backend, c engine.Call, count int) *attnLSE {
-	a := &attnLSE{heads: newHeads(b, c, 0, count)}
-	a.split = a.parts()
+	a := &attnLSE{heads: newHeads(b, c.In[0], count, forwardGroups)}
+	a.chunks = a.split()
 	a.scratch = make([]lseScratch, b.pool.Threads())
 	a.job = a.chunk
 	return a
 }
 
-// parts returns how many chunks the queries of one head make.
-func (h *heads) parts() int {
-	return min(ceilDiv(fewChunks, h.n*h.heads), h.k.tiles(h.pixels).count)
-}
-
 // Workspace implements engine.Kernel.
 func (a *attnLSE) Workspace() int {
-	return workspace(len(a.scratch), nil, []int{a.pixelPanels(), a.columns(), a.square(), maxColumns, maxColumns})
+	return workspace(len(a.scratch), nil, []int{tileScratchLen, a.blockLen(forwardGroups), maxColumns, maxColumns})
 }
 
 // Run implements engine.Kernel.
@@ -135,58 +106,54 @@ func (a *attnLSE) Run(args *engine.Args) {
 	a.args = args
 	m := carve(args.Work.F32)
 	for i := range a.scratch {
-		a.scratch[i] = lseScratch{
-			keys: m.take(a.pixelPanels()), queries: m.take(a.columns()), s: m.take(a.square()),
-			max: m.take(maxColumns), sum: m.take(maxColumns), held: -1,
-		}
+		w := &a.scratch[i]
+		w.take(m.take(tileScratchLen))
+		w.s, w.max, w.sum = m.take(a.blockLen(forwardGroups)), m.take(maxColumns), m.take(maxColumns)
 	}
-	a.b.pool.Parallel(a.n*a.heads.heads*a.split, a.job)
+	a.b.pool.Parallel(a.items()*a.chunks, a.job)
 }
 
 func (a *attnLSE) chunk(chunk, worker int) {
 	w := &a.scratch[worker]
-	item, part := chunk/a.split, chunk%a.split
-	qkv := a.args.In[0].F32
-	q, lse := a.part(qkv, item, 0), a.args.Out.F32[item*a.pixels:]
-	if w.held != item {
-		a.packPixels(w.keys, a.part(qkv, item, 1), 3*a.pixels, nil)
-		w.held = item
-	}
-	t := a.k.tiles(a.pixels)
-	for i := part * t.count / a.split; i < (part+1)*t.count/a.split; i++ {
-		from, cols := t.at(i)
-		wide := roundUp(cols, a.k.lanes)
-		a.packColumns(w.queries, q, 3*a.pixels, from, cols, wide, nil)
-		a.logits(w.s, w.keys, w.queries, wide, a.c)
-		for j := 0; j < wide; j += 8 {
-			a.k.colMax(w.max[j:], w.s[j:], a.pixels, wide)
-			a.k.colExpSum(w.sum[j:], w.s[j:], w.max[j:], a.pixels, wide, a.scale)
-		}
-		for j := range cols {
-			lse[from+j] = float32(float64(w.max[j])*float64(a.scale) + math.Log(float64(w.sum[j])))
-		}
+	item, part := chunk/a.chunks, chunk%a.chunks
+	q, k := a.part(a.args.In[0].F32, item, 0), a.part(a.args.In[0].F32, item, 1)
+	lse := a.args.Out.F32[item*a.pixels:]
+	for i := part * a.blocks.count / a.chunks; i < (part+1)*a.blocks.count/a.chunks; i++ {
+		from, cols := a.blocks.at(i)
+		a.logits(&w.tileScratch, w.s, k, a.step(), q[from:], a.step(), cols, nil)
+		a.reduce(w, lse[from:], cols)
 	}
 }
 
-// attn is op.Attn: for a tile of queries i, P[j][i] = e**(S[j][i]-lse[i]) and
-// out[c][i] = sum over j of v[c][j]*P[j][i]. The extra row of the first product
-// subtracts the log-sum-exp.
+// reduce writes the log-sum-exp of the columns of s.
+func (a *attnLSE) reduce(w *lseScratch, lse []float32, cols int) {
+	for j := 0; j < cols; j += 8 {
+		a.k.colMax(w.max[j:], w.s[j:], a.pixels, cols)
+		a.k.colExpSum(w.sum[j:], w.s[j:], w.max[j:], a.pixels, cols, 1)
+	}
+	for j := range cols {
+		lse[j] = float32(float64(w.max[j]) + math.Log(float64(w.sum[j])))
+	}
+}
+
+// attn is op.Attn: P[j][i] = e**(S[j][i]-lse[i]) and out[c][i] = sum over j of
+// v[c][j]*P[j][i]. The product that gives S subtracts the log-sum-exp.
 type attn struct {
 	heads
-	split   int
+	chunks  int // of a head
 	scratch []attnScratch
 	args    *engine.Args
 	job     func(chunk, worker int)
 }
 
 type attnScratch struct {
-	keys, values, queries, p, shift, edge []float32
-	held                                  int
+	tileScratch
+	p, shift []float32
 }
 
 func newAttn(b *Backend, c engine.Call, count int) *attn {
-	a := &attn{heads: newHeads(b, c, 0, count)}
-	a.split = a.parts()
+	a := &attn{heads: newHeads(b, c.In[0], count, forwardGroups)}
+	a.chunks = a.split()
 	a.scratch = make([]attnScratch, b.pool.Threads())
 	a.job = a.chunk
 	return a
@@ -194,8 +161,7 @@ func newAttn(b *Backend, c engine.Call, count int) *attn {
 
 // Workspace implements engine.Kernel.
 func (a *attn) Workspace() int {
-	return workspace(len(a.scratch), nil,
-		[]int{a.pixelPanels(), a.channelPanels(), a.columns(), a.square(), a.pixels, maxTile})
+	return workspace(len(a.scratch), nil, []int{tileScratchLen, a.blockLen(forwardGroups), maxColumns})
 }
 
 // Run implements engine.Kernel.
@@ -203,34 +169,25 @@ func (a *attn) Run(args *engine.Args) {
 	a.args = args
 	m := carve(args.Work.F32)
 	for i := range a.scratch {
-		a.scratch[i] = attnScratch{
-			keys: m.take(a.pixelPanels()), values: m.take(a.channelPanels()), queries: m.take(a.columns()),
-			p: m.take(a.square()), shift: m.take(a.pixels), edge: m.take(maxTile), held: -1,
-		}
+		w := &a.scratch[i]
+		w.take(m.take(tileScratchLen))
+		w.p, w.shift = m.take(a.blockLen(forwardGroups)), m.take(maxColumns)
 	}
-	a.b.pool.Parallel(a.n*a.heads.heads*a.split, a.job)
+	a.b.pool.Parallel(a.items()*a.chunks, a.job)
 }
 
 func (a *attn) chunk(chunk, worker int) {
 	w := &a.scratch[worker]
-	item, part := chunk/a.split, chunk%a.split
-	qkv := a.args.In[0].F32
-	if w.held != item {
-		a.packPixels(w.keys, a.part(qkv, item, 1), 3*a.pixels, nil)
-		a.packChannels(w.values, a.part(qkv, item, 2), 3*a.pixels)
-		a.k.affine(w.shift, a.args.In[1].F32[item*a.pixels:], -1/a.scale, 0)
-		w.held = item
-	}
+	item, part := chunk/a.chunks, chunk%a.chunks
+	qkv, lse := a.args.In[0].F32, a.args.In[1].F32[item*a.pixels:]
+	q, k, v := a.part(qkv, item, 0), a.part(qkv, item, 1), a.part(qkv, item, 2)
 	out := a.args.Out.F32[item*a.c*a.pixels:]
-	t := a.k.tiles(a.pixels)
-	for i := part * t.count / a.split; i < (part+1)*t.count/a.split; i++ {
-		from, cols := t.at(i)
-		wide := roundUp(cols, a.k.lanes)
-		a.packColumns(w.queries, a.part(qkv, item, 0), 3*a.pixels, from, cols, wide, w.shift)
-		a.logits(w.p, w.keys, w.queries, wide, a.c+1)
-		p := w.p[:a.pixels*wide]
-		a.k.expAffine(p, p, a.scale, 0)
-		a.k.multiply(w.values, p, a.pixelOffsets[wide/a.k.lanes], out[from:],
-			a.pixels, a.c, cols, a.pixels*a.k.rows, false, w.edge)
+	for i := part * a.blocks.count / a.chunks; i < (part+1)*a.blocks.count/a.chunks; i++ {
+		from, cols := a.blocks.at(i)
+		a.k.affine(w.shift[:cols], lse[from:], -1, 0)
+		a.logits(&w.tileScratch, w.p, k, a.step(), q[from:], a.step(), cols, w.shift)
+		p := w.p[:a.pixels*cols]
+		a.k.expAffine(p, p, 1, 0)
+		a.weighted(&w.tileScratch, out[from:], a.pixels, v, p, cols)
 	}
 }

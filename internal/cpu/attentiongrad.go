@@ -2,42 +2,80 @@ package cpu
 
 import "edm/internal/engine"
 
-// attnGrad is op.AttnGrad. With P the weights, dP = g v and D[i] = g[i].out[i],
-// the gradient of the logits is dS = P*(dP-D)*scale. One chunk goes over tiles
-// of queries i, has all P[j][i] and dS[j][i] of the tile, and gives dq; another
-// goes over tiles of keys j, has P[i][j] and dS[i][j], and gives dk and dv.
-// Computing P and dP twice costs less than keeping and transposing them, and
-// each result is one sum in the order of pixels.
+// attnGrad is op.AttnGrad. With P the weights, dP = v g and D[i] = g[i].out[i],
+// the gradient of the logits is dS = P*(dP-D)*scale. One pass goes over blocks
+// of queries i: it has P[j][i] and dS[j][i] for all keys j, gives the block's dq
+//
+//	dq[c][i] = sum over j of k[c][j] dS[j][i]
+//
+// and adds its part to the sums of dk and dv, which are kept transposed so that
+// P and dS are read as they are:
+//
+//	dk[j][c] = sum over i of dS[j][i] q[i][c]    dv[j][c] = sum over i of P[j][i] g[i][c]
+//
+// The queries are divided among segments with sums of their own, which are
+// added in their order, so that there is work for all threads where images and
+// heads are few; where they are many a thread takes all segments of one.
 type attnGrad struct {
 	heads
-	scratch []gradScratch
-	args    *engine.Args
-	job     func(chunk, worker int)
+	segments int // of a head
+	shared   int // segments of all heads, if threads share a head
+	scratch  []gradScratch
+	sums     []float32 // [shared][2][pixels][stride]
+	args     *engine.Args
+
+	headJob, segmentJob, writeJob func(chunk, worker int)
 }
 
-// gradScratch is the memory of one worker. Rows are the pixels that a tile has
-// all of, columns those of the tile itself.
+// gradScratch is the memory of one worker.
 type gradScratch struct {
-	rowsS, rowsP  []float32 // panels of pixels for S and dP
-	first, second []float32 // panels of channels for the results
-	colsS, colsP  []float32 // B of S and of dP
-	p, ds         []float32
-	shift, d      []float32 // -lse/scale and -D
-	edge          []float32
+	tileScratch
+	p, ds      []float32 // [pixels][columns of a block]
+	transposed []float32 // q or g: [columns of a block][stride]
+	shift, d   []float32 // -lse and -scale*D
+	sums       []float32 // [segments][2][pixels][stride], if shared = 0
 }
+
+// gradGroups is the size of a block of queries in groups of 16. The sums of dk
+// and dv are read and written once a block, so it is twice a tile's width.
+const (
+	gradGroups  = 2 * maxVectors
+	gradColumns = gradGroups * lineFloats
+)
+
+// gradSegments is the number of segments of a head. It must not depend on the
+// batch.
+const gradSegments = 2
 
 func newAttnGrad(b *Backend, c engine.Call, count int) *attnGrad {
-	a := &attnGrad{heads: newHeads(b, c, 1, count)}
+	a := &attnGrad{heads: newHeads(b, c.In[1], count, gradGroups)}
+	a.segments = min(gradSegments, a.blocks.count)
+	if a.items() < fewChunks {
+		a.shared = a.items() * a.segments
+	}
 	a.scratch = make([]gradScratch, b.pool.Threads())
-	a.job = a.chunk
+	a.headJob, a.segmentJob, a.writeJob = a.head, a.sharedSegment, a.writeShared
 	return a
+}
+
+// stride returns the elements between rows of a transposed operand, sumsLen
+// those of the sums of dk and dv.
+func (a *attnGrad) stride() int  { return roundUp(a.c, lineFloats) }
+func (a *attnGrad) sumsLen() int { return 2 * a.pixels * a.stride() }
+
+// ownLen returns the elements of a worker's own sums.
+func (a *attnGrad) ownLen() int {
+	if a.shared > 0 {
+		return 0
+	}
+	return a.segments * a.sumsLen()
 }
 
 // Workspace implements engine.Kernel.
 func (a *attnGrad) Workspace() int {
-	return workspace(len(a.scratch), nil, []int{
-		a.pixelPanels(), a.pixelPanels(), a.channelPanels(), a.channelPanels(),
-		a.columns(), a.columns(), a.square(), a.square(), a.pixels, a.pixels, maxTile,
+	return workspace(len(a.scratch), []int{a.shared * a.sumsLen()}, []int{
+		tileScratchLen, a.blockLen(gradGroups), a.blockLen(gradGroups),
+		gradColumns * a.stride(), gradColumns, gradColumns, a.ownLen(),
 	})
 }
 
@@ -45,87 +83,99 @@ func (a *attnGrad) Workspace() int {
 func (a *attnGrad) Run(args *engine.Args) {
 	a.args = args
 	m := carve(args.Work.F32)
+	a.sums = m.take(a.shared * a.sumsLen())
 	for i := range a.scratch {
-		a.scratch[i] = gradScratch{
-			rowsS: m.take(a.pixelPanels()), rowsP: m.take(a.pixelPanels()),
-			first: m.take(a.channelPanels()), second: m.take(a.channelPanels()),
-			colsS: m.take(a.columns()), colsP: m.take(a.columns()),
-			p: m.take(a.square()), ds: m.take(a.square()),
-			shift: m.take(a.pixels), d: m.take(a.pixels), edge: m.take(maxTile),
-		}
+		w := &a.scratch[i]
+		w.take(m.take(tileScratchLen))
+		w.p, w.ds = m.take(a.blockLen(gradGroups)), m.take(a.blockLen(gradGroups))
+		w.transposed = m.take(gradColumns * a.stride())
+		w.shift, w.d, w.sums = m.take(gradColumns), m.take(gradColumns), m.take(a.ownLen())
 	}
-	a.b.pool.Parallel(2*a.n*a.heads.heads, a.job)
+	if a.shared == 0 {
+		a.b.pool.Parallel(a.items(), a.headJob)
+		return
+	}
+	a.b.pool.Parallel(a.shared, a.segmentJob)
+	a.b.pool.Parallel(a.items(), a.writeJob)
 }
 
-func (a *attnGrad) chunk(chunk, worker int) {
+// head computes one head.
+func (a *attnGrad) head(item, worker int) {
 	w := &a.scratch[worker]
-	item := chunk / 2
-	plane := item * a.c * a.pixels
-	g, out := a.args.In[0].F32[plane:], a.args.In[3].F32[plane:]
-	a.k.affine(w.shift, a.args.In[2].F32[item*a.pixels:], -1/a.scale, 0)
+	for s := range a.segments {
+		a.segment(w, item, s, w.sums[s*a.sumsLen():])
+	}
+	a.write(item, w.sums)
+}
+
+// sharedSegment computes one segment of a head, writeShared what its segments
+// add up to.
+func (a *attnGrad) sharedSegment(chunk, worker int) {
+	a.segment(&a.scratch[worker], chunk/a.segments, chunk%a.segments, a.sums[chunk*a.sumsLen():])
+}
+
+func (a *attnGrad) writeShared(item, _ int) {
+	a.write(item, a.sums[item*a.segments*a.sumsLen():])
+}
+
+// segment goes over the queries of a segment.
+func (a *attnGrad) segment(w *gradScratch, item, segment int, sums []float32) {
+	first, last := segment*a.blocks.count/a.segments, (segment+1)*a.blocks.count/a.segments
+	for i := first; i < last; i++ {
+		from, cols := a.blocks.at(i)
+		a.block(w, item, from, cols, sums, i > first)
+	}
+}
+
+// block computes dq of the queries [from,from+cols) and adds to the sums of dk
+// and dv, or starts them.
+func (a *attnGrad) block(w *gradScratch, item, from, cols int, sums []float32, accumulate bool) {
+	qkv, step := a.args.In[1].F32, a.step()
+	q, k, v := a.part(qkv, item, 0)[from:], a.part(qkv, item, 1), a.part(qkv, item, 2)
+	g := a.args.In[0].F32[item*a.c*a.pixels+from:]
+	a.shifts(w, item, from, cols, g)
+	a.logits(&w.tileScratch, w.p, k, step, q, step, cols, w.shift)
+	a.logits(&w.tileScratch, w.ds, v, step, g, a.pixels, cols, w.d)
+	p, ds := w.p[:a.pixels*cols], w.ds[:a.pixels*cols]
+	a.k.expAffine(p, p, 1, 0)
+	a.k.mul(ds, ds, p, 1)
+	a.weighted(&w.tileScratch, a.part(a.args.Out.F32, item, 0)[from:], step, k, ds, cols)
+	a.addKeys(w, sums, ds, q, step, cols, accumulate)
+	a.addKeys(w, sums[a.sumsLen()/2:], p, g, a.pixels, cols, accumulate)
+}
+
+// shifts writes -lse and -scale*D of the queries of a block.
+func (a *attnGrad) shifts(w *gradScratch, item, from, cols int, g []float32) {
+	out := a.args.In[3].F32[item*a.c*a.pixels+from:]
 	clear(w.d)
+	a.k.affine(w.shift[:cols], a.args.In[2].F32[item*a.pixels+from:], -1, 0)
+	d := w.d[:cols]
 	for c := range a.c {
-		a.k.mulAdd(w.d, g[c*a.pixels:], out[c*a.pixels:])
+		a.k.mulAdd(d, g[c*a.pixels:], out[c*a.pixels:])
 	}
-	a.k.affine(w.d, w.d, -1, 0)
-	if chunk%2 == 0 {
-		a.queries(w, item, g)
-	} else {
-		a.keys(w, item, g)
-	}
+	a.k.affine(d, d, -a.scale, 0)
 }
 
-// queries computes dq of one head.
-func (a *attnGrad) queries(w *gradScratch, item int, g []float32) {
-	qkv, step := a.args.In[1].F32, 3*a.pixels
-	q, k, v := a.part(qkv, item, 0), a.part(qkv, item, 1), a.part(qkv, item, 2)
-	dq := a.part(a.args.Out.F32, item, 0)
-	a.packPixels(w.rowsS, k, step, nil)
-	a.packPixels(w.rowsP, v, step, nil)
-	a.packChannels(w.first, k, step)
-	t := a.k.tiles(a.pixels)
-	for i := range t.count {
-		from, cols := t.at(i)
-		wide := roundUp(cols, a.k.lanes)
-		a.packColumns(w.colsS, q, step, from, cols, wide, w.shift)
-		a.packColumns(w.colsP, g, a.pixels, from, cols, wide, w.d)
-		a.weights(w, wide)
-		a.result(dq, w.first, w.ds, from, cols, wide, w.edge)
+// addKeys adds w[j][i] x[c][i], summed over the cols queries i of a block, to
+// sums[j][c], or sets it; rows of x are step apart.
+func (a *attnGrad) addKeys(s *gradScratch, sums, w, x []float32, step, cols int, accumulate bool) {
+	a.k.interleave(s.transposed, x, a.c, roundUp(a.c, 4), step, cols, a.stride())
+	p := product{
+		a: w, aRow: cols, aStep: 1, b: s.transposed, bStep: a.stride(), c: sums, ldc: a.stride(),
+		m: a.pixels, n: a.c, depth: cols, accumulate: accumulate,
 	}
+	a.k.multiplyAll(&p, &s.tileScratch)
 }
 
-// keys computes dk and dv of one head.
-func (a *attnGrad) keys(w *gradScratch, item int, g []float32) {
-	qkv, step := a.args.In[1].F32, 3*a.pixels
-	q, k, v := a.part(qkv, item, 0), a.part(qkv, item, 1), a.part(qkv, item, 2)
-	dk, dv := a.part(a.args.Out.F32, item, 1), a.part(a.args.Out.F32, item, 2)
-	a.packPixels(w.rowsS, q, step, w.shift)
-	a.packPixels(w.rowsP, g, a.pixels, w.d)
-	a.packChannels(w.first, q, step)
-	a.packChannels(w.second, g, a.pixels)
-	t := a.k.tiles(a.pixels)
-	for i := range t.count {
-		from, cols := t.at(i)
-		wide := roundUp(cols, a.k.lanes)
-		a.packColumns(w.colsS, k, step, from, cols, wide, nil)
-		a.packColumns(w.colsP, v, step, from, cols, wide, nil)
-		a.weights(w, wide)
-		a.result(dk, w.first, w.ds, from, cols, wide, w.edge)
-		a.result(dv, w.second, w.p, from, cols, wide, w.edge)
+// write adds the sums of the segments of a head and writes its dk and dv.
+func (a *attnGrad) write(item int, sums []float32) {
+	size := a.sumsLen()
+	total := sums[:size]
+	for s := 1; s < a.segments; s++ {
+		a.k.axpby(total, total, sums[s*size:], 1, 1, 0)
 	}
-}
-
-// weights computes P and dS of a tile.
-func (a *attnGrad) weights(w *gradScratch, wide int) {
-	a.logits(w.p, w.rowsS, w.colsS, wide, a.c+1)
-	a.logits(w.ds, w.rowsP, w.colsP, wide, a.c+1)
-	p, ds := w.p[:a.pixels*wide], w.ds[:a.pixels*wide]
-	a.k.expAffine(p, p, a.scale, 0)
-	a.k.mul(ds, ds, p, a.scale)
-}
-
-// result writes columns [from,from+cols) of one of dq, dk, dv.
-func (a *attnGrad) result(dst, panels, b []float32, from, cols, wide int, edge []float32) {
-	a.k.multiply(panels, b, a.pixelOffsets[wide/a.k.lanes], dst[from:],
-		3*a.pixels, a.c, cols, a.pixels*a.k.rows, false, edge)
+	for half := range 2 {
+		dst := a.part(a.args.Out.F32, item, 1+half)
+		a.k.transpose(dst, total[half*size/2:], a.pixels, a.c, a.step(), a.stride())
+	}
 }

@@ -33,7 +33,10 @@ type convKernel struct {
 	args              *engine.Args
 }
 
-func newConvKernel(b *Backend, s op.Conv2D, c engine.Call) *convKernel {
+func newConvKernel(b *Backend, s op.Conv2D, c engine.Call) engine.Kernel {
+	if s.Kernel == 1 {
+		return newConv1x1Kernel(b, s, c)
+	}
 	x, w := c.In[0], c.In[1]
 	k := &convKernel{spec: s, k: b.k}
 	k.convShape = convShape{n: x[0], depth: x[1], width: w[0], h: x[2], w: x[3], kernel: s.Kernel}
@@ -86,7 +89,10 @@ type convDataKernel struct {
 	out   []float32
 }
 
-func newConvDataKernel(b *Backend, s op.Conv2DData, c engine.Call) *convDataKernel {
+func newConvDataKernel(b *Backend, s op.Conv2DData, c engine.Call) engine.Kernel {
+	if s.Kernel == 1 {
+		return newConv1x1DataKernel(b, s, c)
+	}
 	g, w := c.In[0], c.In[1]
 	k := &convDataKernel{k: b.k, scale: float32(s.Scale)}
 	k.convShape = convShape{n: g[0], depth: g[1], width: w[1], h: g[2], w: g[3], kernel: s.Kernel}
@@ -124,7 +130,10 @@ type weightsConvolver interface {
 // convWeightsKernel is op.Conv2DWeights.
 type convWeightsKernel struct{ weightsConvolver }
 
-func newConvWeightsKernel(b *Backend, s op.Conv2DWeights, c engine.Call) convWeightsKernel {
+func newConvWeightsKernel(b *Backend, s op.Conv2DWeights, c engine.Call) engine.Kernel {
+	if s.Kernel == 1 {
+		return newConv1x1WeightsKernel(b, s, c)
+	}
 	x, g := c.In[0], c.In[1]
 	if useWinogradWeights(convShape{n: x[0], depth: x[1], width: g[1], h: x[2], w: x[3], kernel: s.Kernel}) {
 		return convWeightsKernel{chooseWinogradWeights(b, x[0], x[1], g[1], x[2], x[3], float32(s.Scale))}

@@ -1,8 +1,8 @@
 // Package cpu runs the network's operations on a processor: engine.Backend in
 // Go and assembly, without cgo.
 //
-// Three sets of primitives exist (kernels.go): plain Go, AVX2 with FMA, and the
-// latter with the matrix multiply of AVX-512. The best that the processor has is
+// Three sets of primitives exist (kernels.go): plain Go, AVX2 with FMA, and
+// AVX-512 where wider vectors are faster. The best that the processor has is
 // chosen when a backend is made; GODEBUG=cpu.avx512f=off, GODEBUG=cpu.avx2=off
 // and Options.Portable take sets away. The assembly is generated (tools/asmgen)
 // and every primitive has a Go twin that passes the same tests.

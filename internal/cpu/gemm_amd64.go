@@ -21,3 +21,153 @@ func gemm8x32AVX512(a []float32, b []float32, off []int32, c []float32, ldc int,
 
 // gemm8x48AVX512 computes panels tiles of 8 rows and 48 columns below each other; see kernels.gemm.
 func gemm8x48AVX512(a []float32, b []float32, off []int32, c []float32, ldc int, panels int, aStride int, accumulate int)
+
+// tile4x8AVX2 is a tileFunc for tiles of 4 rows and 8 columns.
+//
+//go:noescape
+func tile4x8AVX2(t *struct {
+	a          []float32
+	aRow       int
+	aStep      int
+	b          []float32
+	bStep      int
+	pack       []float32
+	depth      int
+	panels     int
+	c          []float32
+	ldc        int
+	accumulate int
+	finish     int
+	scale      float32
+	add        []float32
+	shift      []float32
+	residual   []float32
+	ahead      []float32
+	lines      []int32
+	pace       int
+})
+
+// tile4x16AVX2 is a tileFunc for tiles of 4 rows and 16 columns.
+//
+//go:noescape
+func tile4x16AVX2(t *struct {
+	a          []float32
+	aRow       int
+	aStep      int
+	b          []float32
+	bStep      int
+	pack       []float32
+	depth      int
+	panels     int
+	c          []float32
+	ldc        int
+	accumulate int
+	finish     int
+	scale      float32
+	add        []float32
+	shift      []float32
+	residual   []float32
+	ahead      []float32
+	lines      []int32
+	pace       int
+})
+
+// tile4x24AVX2 is a tileFunc for tiles of 4 rows and 24 columns.
+//
+//go:noescape
+func tile4x24AVX2(t *struct {
+	a          []float32
+	aRow       int
+	aStep      int
+	b          []float32
+	bStep      int
+	pack       []float32
+	depth      int
+	panels     int
+	c          []float32
+	ldc        int
+	accumulate int
+	finish     int
+	scale      float32
+	add        []float32
+	shift      []float32
+	residual   []float32
+	ahead      []float32
+	lines      []int32
+	pace       int
+})
+
+// tile8x16AVX512 is a tileFunc for tiles of 8 rows and 16 columns.
+//
+//go:noescape
+func tile8x16AVX512(t *struct {
+	a          []float32
+	aRow       int
+	aStep      int
+	b          []float32
+	bStep      int
+	pack       []float32
+	depth      int
+	panels     int
+	c          []float32
+	ldc        int
+	accumulate int
+	finish     int
+	scale      float32
+	add        []float32
+	shift      []float32
+	residual   []float32
+	ahead      []float32
+	lines      []int32
+	pace       int
+})
+
+// tile8x32AVX512 is a tileFunc for tiles of 8 rows and 32 columns.
+//
+//go:noescape
+func tile8x32AVX512(t *struct {
+	a          []float32
+	aRow       int
+	aStep      int
+	b          []float32
+	bStep      int
+	pack       []float32
+	depth      int
+	panels     int
+	c          []float32
+	ldc        int
+	accumulate int
+	finish     int
+	scale      float32
+	add        []float32
+	shift      []float32
+	residual   []float32
+	ahead      []float32
+	lines      []int32
+	pace       int
+})
+
+// tile8x48AVX512 is a tileFunc for tiles of 8 rows and 48 columns.
+//
+//go:noescape
+func tile8x48AVX512(t *struct {
+	a          []float32
+	aRow       int
+	aStep      int
+	b          []float32
+	bStep      int
+	pack       []float32
+	depth      int
+	panels     int
+	c          []float32
+	ldc        int
+	accumulate int
+	finish     int
+	scale      float32
+	add        []float32
+	shift      []float32
+	residual   []float32
+	ahead      []float32
+	lines      []int32
+	pace       int
+})

@@ -18,6 +18,7 @@ type kernels struct {
 	name        string
 	rows, lanes int         // tile height; floats in a vector
 	gemm        [4]gemmFunc // by the number of vectors in a row of the tile, 1 to 3
+	tile        [4]tileFunc // likewise
 	winograd    winogradSet
 
 	// interleave sets dst[i*dstStride+r] = src[r*stride+i] for i < n, a multiple

@@ -11,8 +11,9 @@ const maxVectors = 3
 
 // The greatest tile of any implementation.
 const (
+	maxRows    = 8
 	maxColumns = maxVectors * 16
-	maxTile    = 8 * maxColumns
+	maxTile    = maxRows * maxColumns
 )
 
 // tiles divides cols columns into tiles of almost equal width, at most three
@@ -108,6 +109,20 @@ func (k *kernels) interleaveBlock(dst, src []float32, valid, width, stride, n, d
 			} else {
 				group[r] = 0
 			}
+		}
+	}
+}
+
+// transpose writes dst[j*dstStride+i] = src[i*srcStride+j] for rows rows i and
+// cols columns j of src.
+func (k *kernels) transpose(dst, src []float32, rows, cols, dstStride, srcStride int) {
+	whole := rows &^ 7
+	for i := 0; i < whole; i += 8 {
+		k.interleaveBlock(dst[i:], src[i*srcStride:], 8, 8, srcStride, cols, dstStride)
+	}
+	for j := range cols {
+		for i := whole; i < rows; i++ {
+			dst[j*dstStride+i] = src[i*srcStride+j]
 		}
 	}
 }

@@ -7,6 +7,7 @@ func portable() *kernels {
 	return &kernels{
 		name: "portable", rows: portableRows, lanes: portableLanes,
 		gemm:        [4]gemmFunc{nil, portableGemm(1), portableGemm(2), portableGemm(3)},
+		tile:        [4]tileFunc{nil, portableTile(1), portableTile(2), portableTile(3)},
 		winograd:    portableWinograd(),
 		interleave4: portableInterleave(4), interleave8: portableInterleave(8),
 		axpby: axpbyGo, affine: affineGo, affineSiLU: affineSiLUGo,

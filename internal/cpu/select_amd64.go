@@ -19,6 +19,7 @@ func avx2() *kernels {
 	return &kernels{
 		name: "avx2", rows: 4, lanes: 8,
 		gemm:        [4]gemmFunc{nil, gemm4x8AVX2, gemm4x16AVX2, gemm4x24AVX2},
+		tile:        [4]tileFunc{nil, tile4x8AVX2, tile4x16AVX2, tile4x24AVX2},
 		winograd:    winogradAVX2(),
 		interleave4: interleave4AVX2, interleave8: interleave8AVX2,
 		axpby: axpbyAVX2, affine: affineAVX2, affineSiLU: affineSiLUAVX2,
@@ -38,6 +39,7 @@ func avx512() *kernels {
 	k := avx2()
 	k.name, k.rows, k.lanes = "avx512", 8, 16
 	k.gemm = [4]gemmFunc{nil, gemm8x16AVX512, gemm8x32AVX512, gemm8x48AVX512}
+	k.tile = [4]tileFunc{nil, tile8x16AVX512, tile8x32AVX512, tile8x48AVX512}
 	k.winograd = winogradAVX512()
 	k.axpby, k.affine, k.affineSiLU = axpbyAVX512, affineAVX512, affineSiLUAVX512
 	k.siluGrad, k.expAffine, k.mul, k.mulAdd = siluGradAVX512, expAffineAVX512, mulAVX512, mulAddAVX512

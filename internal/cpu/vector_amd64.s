@@ -302,15 +302,15 @@ TEXT ·affineSiLUAVX2(SB), NOSPLIT, $0-56
 loop:
 	VMOVUPS      (DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -318,21 +318,21 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, (CX)(AX*4)
 	VMOVUPS      32(DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -340,21 +340,21 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, 32(CX)(AX*4)
 	VMOVUPS      64(DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -362,21 +362,21 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, 64(CX)(AX*4)
 	VMOVUPS      96(DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -384,7 +384,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, 96(CX)(AX*4)
@@ -400,15 +400,15 @@ few:
 single:
 	VMOVUPS      (DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -416,7 +416,7 @@ single:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, (CX)(AX*4)
@@ -433,15 +433,15 @@ tail:
 	VMOVUPS      (SI)(DI*4), Y2
 	VMASKMOVPS   (DX)(AX*4), Y2, Y3
 	VFMADD213PS  Y1, Y0, Y3
-	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VBROADCASTSS minusExpMin<>+0(SB), Y0
 	VMINPS       Y3, Y0, Y0
-	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VBROADCASTSS minusExpMax<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y0, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y1
 	VFMADD231PS  ln2<>+0(SB), Y1, Y0
-	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VBROADCASTSS sigmoid5<>+0(SB), Y1
 	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
@@ -449,7 +449,7 @@ tail:
 	VFNMADD213PS one<>+0(SB), Y0, Y1
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y1
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y1, Y4, Y1
 	VMULPS       Y1, Y3, Y3
 	VMASKMOVPS   Y3, Y2, (CX)(AX*4)
@@ -466,15 +466,7 @@ DATA minusExpMax<>+16(SB)/4, $0xc2b0c0a5
 DATA minusExpMax<>+20(SB)/4, $0xc2b0c0a5
 DATA minusExpMax<>+24(SB)/4, $0xc2b0c0a5
 DATA minusExpMax<>+28(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+32(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+36(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+40(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+44(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+48(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+52(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+56(SB)/4, $0xc2b0c0a5
-DATA minusExpMax<>+60(SB)/4, $0xc2b0c0a5
-GLOBL minusExpMax<>(SB), RODATA|NOPTR, $64
+GLOBL minusExpMax<>(SB), RODATA|NOPTR, $32
 
 DATA minusExpMin<>+0(SB)/4, $0x42aeac4f
 DATA minusExpMin<>+4(SB)/4, $0x42aeac4f
@@ -484,15 +476,7 @@ DATA minusExpMin<>+16(SB)/4, $0x42aeac4f
 DATA minusExpMin<>+20(SB)/4, $0x42aeac4f
 DATA minusExpMin<>+24(SB)/4, $0x42aeac4f
 DATA minusExpMin<>+28(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+32(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+36(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+40(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+44(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+48(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+52(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+56(SB)/4, $0x42aeac4f
-DATA minusExpMin<>+60(SB)/4, $0x42aeac4f
-GLOBL minusExpMin<>(SB), RODATA|NOPTR, $64
+GLOBL minusExpMin<>(SB), RODATA|NOPTR, $32
 
 DATA expRound<>+0(SB)/4, $0x4b40007f
 DATA expRound<>+4(SB)/4, $0x4b40007f
@@ -502,15 +486,7 @@ DATA expRound<>+16(SB)/4, $0x4b40007f
 DATA expRound<>+20(SB)/4, $0x4b40007f
 DATA expRound<>+24(SB)/4, $0x4b40007f
 DATA expRound<>+28(SB)/4, $0x4b40007f
-DATA expRound<>+32(SB)/4, $0x4b40007f
-DATA expRound<>+36(SB)/4, $0x4b40007f
-DATA expRound<>+40(SB)/4, $0x4b40007f
-DATA expRound<>+44(SB)/4, $0x4b40007f
-DATA expRound<>+48(SB)/4, $0x4b40007f
-DATA expRound<>+52(SB)/4, $0x4b40007f
-DATA expRound<>+56(SB)/4, $0x4b40007f
-DATA expRound<>+60(SB)/4, $0x4b40007f
-GLOBL expRound<>(SB), RODATA|NOPTR, $64
+GLOBL expRound<>(SB), RODATA|NOPTR, $32
 
 DATA log2e<>+0(SB)/4, $0x3fb8aa3b
 DATA log2e<>+4(SB)/4, $0x3fb8aa3b
@@ -520,15 +496,7 @@ DATA log2e<>+16(SB)/4, $0x3fb8aa3b
 DATA log2e<>+20(SB)/4, $0x3fb8aa3b
 DATA log2e<>+24(SB)/4, $0x3fb8aa3b
 DATA log2e<>+28(SB)/4, $0x3fb8aa3b
-DATA log2e<>+32(SB)/4, $0x3fb8aa3b
-DATA log2e<>+36(SB)/4, $0x3fb8aa3b
-DATA log2e<>+40(SB)/4, $0x3fb8aa3b
-DATA log2e<>+44(SB)/4, $0x3fb8aa3b
-DATA log2e<>+48(SB)/4, $0x3fb8aa3b
-DATA log2e<>+52(SB)/4, $0x3fb8aa3b
-DATA log2e<>+56(SB)/4, $0x3fb8aa3b
-DATA log2e<>+60(SB)/4, $0x3fb8aa3b
-GLOBL log2e<>(SB), RODATA|NOPTR, $64
+GLOBL log2e<>(SB), RODATA|NOPTR, $32
 
 DATA ln2<>+0(SB)/4, $0x3f317218
 DATA ln2<>+4(SB)/4, $0x3f317218
@@ -538,15 +506,7 @@ DATA ln2<>+16(SB)/4, $0x3f317218
 DATA ln2<>+20(SB)/4, $0x3f317218
 DATA ln2<>+24(SB)/4, $0x3f317218
 DATA ln2<>+28(SB)/4, $0x3f317218
-DATA ln2<>+32(SB)/4, $0x3f317218
-DATA ln2<>+36(SB)/4, $0x3f317218
-DATA ln2<>+40(SB)/4, $0x3f317218
-DATA ln2<>+44(SB)/4, $0x3f317218
-DATA ln2<>+48(SB)/4, $0x3f317218
-DATA ln2<>+52(SB)/4, $0x3f317218
-DATA ln2<>+56(SB)/4, $0x3f317218
-DATA ln2<>+60(SB)/4, $0x3f317218
-GLOBL ln2<>(SB), RODATA|NOPTR, $64
+GLOBL ln2<>(SB), RODATA|NOPTR, $32
 
 DATA sigmoid5<>+0(SB)/4, $0x3c083128
 DATA sigmoid5<>+4(SB)/4, $0x3c083128
@@ -556,15 +516,7 @@ DATA sigmoid5<>+16(SB)/4, $0x3c083128
 DATA sigmoid5<>+20(SB)/4, $0x3c083128
 DATA sigmoid5<>+24(SB)/4, $0x3c083128
 DATA sigmoid5<>+28(SB)/4, $0x3c083128
-DATA sigmoid5<>+32(SB)/4, $0x3c083128
-DATA sigmoid5<>+36(SB)/4, $0x3c083128
-DATA sigmoid5<>+40(SB)/4, $0x3c083128
-DATA sigmoid5<>+44(SB)/4, $0x3c083128
-DATA sigmoid5<>+48(SB)/4, $0x3c083128
-DATA sigmoid5<>+52(SB)/4, $0x3c083128
-DATA sigmoid5<>+56(SB)/4, $0x3c083128
-DATA sigmoid5<>+60(SB)/4, $0x3c083128
-GLOBL sigmoid5<>(SB), RODATA|NOPTR, $64
+GLOBL sigmoid5<>(SB), RODATA|NOPTR, $32
 
 DATA sigmoid4<>+0(SB)/4, $0x3d2b9532
 DATA sigmoid4<>+4(SB)/4, $0x3d2b9532
@@ -574,15 +526,7 @@ DATA sigmoid4<>+16(SB)/4, $0x3d2b9532
 DATA sigmoid4<>+20(SB)/4, $0x3d2b9532
 DATA sigmoid4<>+24(SB)/4, $0x3d2b9532
 DATA sigmoid4<>+28(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+32(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+36(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+40(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+44(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+48(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+52(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+56(SB)/4, $0x3d2b9532
-DATA sigmoid4<>+60(SB)/4, $0x3d2b9532
-GLOBL sigmoid4<>(SB), RODATA|NOPTR, $64
+GLOBL sigmoid4<>(SB), RODATA|NOPTR, $32
 
 DATA sigmoid3<>+0(SB)/4, $0x3e2aabd8
 DATA sigmoid3<>+4(SB)/4, $0x3e2aabd8
@@ -592,15 +536,7 @@ DATA sigmoid3<>+16(SB)/4, $0x3e2aabd8
 DATA sigmoid3<>+20(SB)/4, $0x3e2aabd8
 DATA sigmoid3<>+24(SB)/4, $0x3e2aabd8
 DATA sigmoid3<>+28(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+32(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+36(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+40(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+44(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+48(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+52(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+56(SB)/4, $0x3e2aabd8
-DATA sigmoid3<>+60(SB)/4, $0x3e2aabd8
-GLOBL sigmoid3<>(SB), RODATA|NOPTR, $64
+GLOBL sigmoid3<>(SB), RODATA|NOPTR, $32
 
 DATA sigmoid2<>+0(SB)/4, $0x3efffefe
 DATA sigmoid2<>+4(SB)/4, $0x3efffefe
@@ -610,15 +546,7 @@ DATA sigmoid2<>+16(SB)/4, $0x3efffefe
 DATA sigmoid2<>+20(SB)/4, $0x3efffefe
 DATA sigmoid2<>+24(SB)/4, $0x3efffefe
 DATA sigmoid2<>+28(SB)/4, $0x3efffefe
-DATA sigmoid2<>+32(SB)/4, $0x3efffefe
-DATA sigmoid2<>+36(SB)/4, $0x3efffefe
-DATA sigmoid2<>+40(SB)/4, $0x3efffefe
-DATA sigmoid2<>+44(SB)/4, $0x3efffefe
-DATA sigmoid2<>+48(SB)/4, $0x3efffefe
-DATA sigmoid2<>+52(SB)/4, $0x3efffefe
-DATA sigmoid2<>+56(SB)/4, $0x3efffefe
-DATA sigmoid2<>+60(SB)/4, $0x3efffefe
-GLOBL sigmoid2<>(SB), RODATA|NOPTR, $64
+GLOBL sigmoid2<>(SB), RODATA|NOPTR, $32
 
 DATA one<>+0(SB)/4, $0x3f800000
 DATA one<>+4(SB)/4, $0x3f800000
@@ -628,15 +556,7 @@ DATA one<>+16(SB)/4, $0x3f800000
 DATA one<>+20(SB)/4, $0x3f800000
 DATA one<>+24(SB)/4, $0x3f800000
 DATA one<>+28(SB)/4, $0x3f800000
-DATA one<>+32(SB)/4, $0x3f800000
-DATA one<>+36(SB)/4, $0x3f800000
-DATA one<>+40(SB)/4, $0x3f800000
-DATA one<>+44(SB)/4, $0x3f800000
-DATA one<>+48(SB)/4, $0x3f800000
-DATA one<>+52(SB)/4, $0x3f800000
-DATA one<>+56(SB)/4, $0x3f800000
-DATA one<>+60(SB)/4, $0x3f800000
-GLOBL one<>(SB), RODATA|NOPTR, $64
+GLOBL one<>(SB), RODATA|NOPTR, $32
 
 // func siluGradAVX2(dst []float32, x []float32, g []float32)
 // Requires: AVX, AVX2, FMA3
@@ -652,15 +572,15 @@ TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
 loop:
 	VMOVUPS      (DX)(AX*4), Y0
 	VMOVUPS      (BX)(AX*4), Y1
-	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VBROADCASTSS minusExpMin<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y2
-	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VBROADCASTSS minusExpMax<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y2, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y3
 	VFMADD231PS  ln2<>+0(SB), Y3, Y2
-	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VBROADCASTSS sigmoid5<>+0(SB), Y3
 	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
@@ -668,7 +588,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y2, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y3, Y4, Y3
 	VFNMADD213PS Y0, Y3, Y0
 	VFMADD213PS  Y3, Y3, Y0
@@ -676,15 +596,15 @@ loop:
 	VMOVUPS      Y1, (CX)(AX*4)
 	VMOVUPS      32(DX)(AX*4), Y0
 	VMOVUPS      32(BX)(AX*4), Y1
-	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VBROADCASTSS minusExpMin<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y2
-	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VBROADCASTSS minusExpMax<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y2, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y3
 	VFMADD231PS  ln2<>+0(SB), Y3, Y2
-	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VBROADCASTSS sigmoid5<>+0(SB), Y3
 	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
@@ -692,7 +612,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y2, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y3, Y4, Y3
 	VFNMADD213PS Y0, Y3, Y0
 	VFMADD213PS  Y3, Y3, Y0
@@ -700,15 +620,15 @@ loop:
 	VMOVUPS      Y1, 32(CX)(AX*4)
 	VMOVUPS      64(DX)(AX*4), Y0
 	VMOVUPS      64(BX)(AX*4), Y1
-	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VBROADCASTSS minusExpMin<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y2
-	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VBROADCASTSS minusExpMax<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y2, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y3
 	VFMADD231PS  ln2<>+0(SB), Y3, Y2
-	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VBROADCASTSS sigmoid5<>+0(SB), Y3
 	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
@@ -716,7 +636,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y2, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y3, Y4, Y3
 	VFNMADD213PS Y0, Y3, Y0
 	VFMADD213PS  Y3, Y3, Y0
@@ -724,15 +644,15 @@ loop:
 	VMOVUPS      Y1, 64(CX)(AX*4)
 	VMOVUPS      96(DX)(AX*4), Y0
 	VMOVUPS      96(BX)(AX*4), Y1
-	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VBROADCASTSS minusExpMin<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y2
-	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VBROADCASTSS minusExpMax<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y2, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y3
 	VFMADD231PS  ln2<>+0(SB), Y3, Y2
-	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VBROADCASTSS sigmoid5<>+0(SB), Y3
 	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
@@ -740,7 +660,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y2, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y3, Y4, Y3
 	VFNMADD213PS Y0, Y3, Y0
 	VFMADD213PS  Y3, Y3, Y0
@@ -758,15 +678,15 @@ few:
 single:
 	VMOVUPS      (DX)(AX*4), Y0
 	VMOVUPS      (BX)(AX*4), Y1
-	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VBROADCASTSS minusExpMin<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y2
-	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VBROADCASTSS minusExpMax<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y2, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y3
 	VFMADD231PS  ln2<>+0(SB), Y3, Y2
-	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VBROADCASTSS sigmoid5<>+0(SB), Y3
 	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
@@ -774,7 +694,7 @@ single:
 	VFNMADD213PS one<>+0(SB), Y2, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y3, Y4, Y3
 	VFNMADD213PS Y0, Y3, Y0
 	VFMADD213PS  Y3, Y3, Y0
@@ -793,15 +713,15 @@ tail:
 	VMOVUPS      (DI)(R8*4), Y0
 	VMASKMOVPS   (DX)(AX*4), Y0, Y1
 	VMASKMOVPS   (BX)(AX*4), Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y1, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -809,7 +729,7 @@ tail:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VFNMADD213PS Y1, Y4, Y1
 	VFMADD213PS  Y4, Y4, Y1
@@ -835,16 +755,16 @@ TEXT ·expAffineAVX2(SB), NOSPLIT, $0-56
 loop:
 	VMOVUPS      (DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
+	VBROADCASTSS expMax<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
+	VBROADCASTSS expMin<>+0(SB), Y2
 	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFMADD231PS  log2e<>+0(SB), Y3, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp6<>+0(SB), Y2
+	VBROADCASTSS exp6<>+0(SB), Y2
 	VFMADD213PS  exp5<>+0(SB), Y3, Y2
 	VFMADD213PS  exp4<>+0(SB), Y3, Y2
 	VFMADD213PS  exp3<>+0(SB), Y3, Y2
@@ -856,16 +776,16 @@ loop:
 	VMOVUPS      Y2, (CX)(AX*4)
 	VMOVUPS      32(DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
+	VBROADCASTSS expMax<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
+	VBROADCASTSS expMin<>+0(SB), Y2
 	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFMADD231PS  log2e<>+0(SB), Y3, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp6<>+0(SB), Y2
+	VBROADCASTSS exp6<>+0(SB), Y2
 	VFMADD213PS  exp5<>+0(SB), Y3, Y2
 	VFMADD213PS  exp4<>+0(SB), Y3, Y2
 	VFMADD213PS  exp3<>+0(SB), Y3, Y2
@@ -877,16 +797,16 @@ loop:
 	VMOVUPS      Y2, 32(CX)(AX*4)
 	VMOVUPS      64(DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
+	VBROADCASTSS expMax<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
+	VBROADCASTSS expMin<>+0(SB), Y2
 	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFMADD231PS  log2e<>+0(SB), Y3, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp6<>+0(SB), Y2
+	VBROADCASTSS exp6<>+0(SB), Y2
 	VFMADD213PS  exp5<>+0(SB), Y3, Y2
 	VFMADD213PS  exp4<>+0(SB), Y3, Y2
 	VFMADD213PS  exp3<>+0(SB), Y3, Y2
@@ -898,16 +818,16 @@ loop:
 	VMOVUPS      Y2, 64(CX)(AX*4)
 	VMOVUPS      96(DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
+	VBROADCASTSS expMax<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
+	VBROADCASTSS expMin<>+0(SB), Y2
 	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFMADD231PS  log2e<>+0(SB), Y3, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp6<>+0(SB), Y2
+	VBROADCASTSS exp6<>+0(SB), Y2
 	VFMADD213PS  exp5<>+0(SB), Y3, Y2
 	VFMADD213PS  exp4<>+0(SB), Y3, Y2
 	VFMADD213PS  exp3<>+0(SB), Y3, Y2
@@ -929,16 +849,16 @@ few:
 single:
 	VMOVUPS      (DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
+	VBROADCASTSS expMax<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
+	VBROADCASTSS expMin<>+0(SB), Y2
 	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFMADD231PS  log2e<>+0(SB), Y3, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp6<>+0(SB), Y2
+	VBROADCASTSS exp6<>+0(SB), Y2
 	VFMADD213PS  exp5<>+0(SB), Y3, Y2
 	VFMADD213PS  exp4<>+0(SB), Y3, Y2
 	VFMADD213PS  exp3<>+0(SB), Y3, Y2
@@ -961,16 +881,16 @@ tail:
 	VMOVUPS      (SI)(DI*4), Y2
 	VMASKMOVPS   (DX)(AX*4), Y2, Y3
 	VFMADD213PS  Y1, Y0, Y3
-	VMOVUPS      expMax<>+0(SB), Y0
+	VBROADCASTSS expMax<>+0(SB), Y0
 	VMINPS       Y3, Y0, Y0
-	VMOVUPS      expMin<>+0(SB), Y1
+	VBROADCASTSS expMin<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y3
+	VBROADCASTSS expRound<>+0(SB), Y3
 	VFMADD231PS  log2e<>+0(SB), Y0, Y3
 	VSUBPS       expRound<>+0(SB), Y3, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
-	VMOVUPS      exp6<>+0(SB), Y1
+	VBROADCASTSS exp6<>+0(SB), Y1
 	VFMADD213PS  exp5<>+0(SB), Y0, Y1
 	VFMADD213PS  exp4<>+0(SB), Y0, Y1
 	VFMADD213PS  exp3<>+0(SB), Y0, Y1
@@ -993,15 +913,7 @@ DATA expMin<>+16(SB)/4, $0xc2aeac4f
 DATA expMin<>+20(SB)/4, $0xc2aeac4f
 DATA expMin<>+24(SB)/4, $0xc2aeac4f
 DATA expMin<>+28(SB)/4, $0xc2aeac4f
-DATA expMin<>+32(SB)/4, $0xc2aeac4f
-DATA expMin<>+36(SB)/4, $0xc2aeac4f
-DATA expMin<>+40(SB)/4, $0xc2aeac4f
-DATA expMin<>+44(SB)/4, $0xc2aeac4f
-DATA expMin<>+48(SB)/4, $0xc2aeac4f
-DATA expMin<>+52(SB)/4, $0xc2aeac4f
-DATA expMin<>+56(SB)/4, $0xc2aeac4f
-DATA expMin<>+60(SB)/4, $0xc2aeac4f
-GLOBL expMin<>(SB), RODATA|NOPTR, $64
+GLOBL expMin<>(SB), RODATA|NOPTR, $32
 
 DATA expMax<>+0(SB)/4, $0x42b0c0a5
 DATA expMax<>+4(SB)/4, $0x42b0c0a5
@@ -1011,15 +923,7 @@ DATA expMax<>+16(SB)/4, $0x42b0c0a5
 DATA expMax<>+20(SB)/4, $0x42b0c0a5
 DATA expMax<>+24(SB)/4, $0x42b0c0a5
 DATA expMax<>+28(SB)/4, $0x42b0c0a5
-DATA expMax<>+32(SB)/4, $0x42b0c0a5
-DATA expMax<>+36(SB)/4, $0x42b0c0a5
-DATA expMax<>+40(SB)/4, $0x42b0c0a5
-DATA expMax<>+44(SB)/4, $0x42b0c0a5
-DATA expMax<>+48(SB)/4, $0x42b0c0a5
-DATA expMax<>+52(SB)/4, $0x42b0c0a5
-DATA expMax<>+56(SB)/4, $0x42b0c0a5
-DATA expMax<>+60(SB)/4, $0x42b0c0a5
-GLOBL expMax<>(SB), RODATA|NOPTR, $64
+GLOBL expMax<>(SB), RODATA|NOPTR, $32
 
 DATA ln2High<>+0(SB)/4, $0x3f318000
 DATA ln2High<>+4(SB)/4, $0x3f318000
@@ -1029,15 +933,7 @@ DATA ln2High<>+16(SB)/4, $0x3f318000
 DATA ln2High<>+20(SB)/4, $0x3f318000
 DATA ln2High<>+24(SB)/4, $0x3f318000
 DATA ln2High<>+28(SB)/4, $0x3f318000
-DATA ln2High<>+32(SB)/4, $0x3f318000
-DATA ln2High<>+36(SB)/4, $0x3f318000
-DATA ln2High<>+40(SB)/4, $0x3f318000
-DATA ln2High<>+44(SB)/4, $0x3f318000
-DATA ln2High<>+48(SB)/4, $0x3f318000
-DATA ln2High<>+52(SB)/4, $0x3f318000
-DATA ln2High<>+56(SB)/4, $0x3f318000
-DATA ln2High<>+60(SB)/4, $0x3f318000
-GLOBL ln2High<>(SB), RODATA|NOPTR, $64
+GLOBL ln2High<>(SB), RODATA|NOPTR, $32
 
 DATA ln2Low<>+0(SB)/4, $0xb95e8083
 DATA ln2Low<>+4(SB)/4, $0xb95e8083
@@ -1047,15 +943,7 @@ DATA ln2Low<>+16(SB)/4, $0xb95e8083
 DATA ln2Low<>+20(SB)/4, $0xb95e8083
 DATA ln2Low<>+24(SB)/4, $0xb95e8083
 DATA ln2Low<>+28(SB)/4, $0xb95e8083
-DATA ln2Low<>+32(SB)/4, $0xb95e8083
-DATA ln2Low<>+36(SB)/4, $0xb95e8083
-DATA ln2Low<>+40(SB)/4, $0xb95e8083
-DATA ln2Low<>+44(SB)/4, $0xb95e8083
-DATA ln2Low<>+48(SB)/4, $0xb95e8083
-DATA ln2Low<>+52(SB)/4, $0xb95e8083
-DATA ln2Low<>+56(SB)/4, $0xb95e8083
-DATA ln2Low<>+60(SB)/4, $0xb95e8083
-GLOBL ln2Low<>(SB), RODATA|NOPTR, $64
+GLOBL ln2Low<>(SB), RODATA|NOPTR, $32
 
 DATA exp6<>+0(SB)/4, $0x3ab511e8
 DATA exp6<>+4(SB)/4, $0x3ab511e8
@@ -1065,15 +953,7 @@ DATA exp6<>+16(SB)/4, $0x3ab511e8
 DATA exp6<>+20(SB)/4, $0x3ab511e8
 DATA exp6<>+24(SB)/4, $0x3ab511e8
 DATA exp6<>+28(SB)/4, $0x3ab511e8
-DATA exp6<>+32(SB)/4, $0x3ab511e8
-DATA exp6<>+36(SB)/4, $0x3ab511e8
-DATA exp6<>+40(SB)/4, $0x3ab511e8
-DATA exp6<>+44(SB)/4, $0x3ab511e8
-DATA exp6<>+48(SB)/4, $0x3ab511e8
-DATA exp6<>+52(SB)/4, $0x3ab511e8
-DATA exp6<>+56(SB)/4, $0x3ab511e8
-DATA exp6<>+60(SB)/4, $0x3ab511e8
-GLOBL exp6<>(SB), RODATA|NOPTR, $64
+GLOBL exp6<>(SB), RODATA|NOPTR, $32
 
 DATA exp5<>+0(SB)/4, $0x3c091d10
 DATA exp5<>+4(SB)/4, $0x3c091d10
@@ -1083,15 +963,7 @@ DATA exp5<>+16(SB)/4, $0x3c091d10
 DATA exp5<>+20(SB)/4, $0x3c091d10
 DATA exp5<>+24(SB)/4, $0x3c091d10
 DATA exp5<>+28(SB)/4, $0x3c091d10
-DATA exp5<>+32(SB)/4, $0x3c091d10
-DATA exp5<>+36(SB)/4, $0x3c091d10
-DATA exp5<>+40(SB)/4, $0x3c091d10
-DATA exp5<>+44(SB)/4, $0x3c091d10
-DATA exp5<>+48(SB)/4, $0x3c091d10
-DATA exp5<>+52(SB)/4, $0x3c091d10
-DATA exp5<>+56(SB)/4, $0x3c091d10
-DATA exp5<>+60(SB)/4, $0x3c091d10
-GLOBL exp5<>(SB), RODATA|NOPTR, $64
+GLOBL exp5<>(SB), RODATA|NOPTR, $32
 
 DATA exp4<>+0(SB)/4, $0x3d2aac79
 DATA exp4<>+4(SB)/4, $0x3d2aac79
@@ -1101,15 +973,7 @@ DATA exp4<>+16(SB)/4, $0x3d2aac79
 DATA exp4<>+20(SB)/4, $0x3d2aac79
 DATA exp4<>+24(SB)/4, $0x3d2aac79
 DATA exp4<>+28(SB)/4, $0x3d2aac79
-DATA exp4<>+32(SB)/4, $0x3d2aac79
-DATA exp4<>+36(SB)/4, $0x3d2aac79
-DATA exp4<>+40(SB)/4, $0x3d2aac79
-DATA exp4<>+44(SB)/4, $0x3d2aac79
-DATA exp4<>+48(SB)/4, $0x3d2aac79
-DATA exp4<>+52(SB)/4, $0x3d2aac79
-DATA exp4<>+56(SB)/4, $0x3d2aac79
-DATA exp4<>+60(SB)/4, $0x3d2aac79
-GLOBL exp4<>(SB), RODATA|NOPTR, $64
+GLOBL exp4<>(SB), RODATA|NOPTR, $32
 
 DATA exp3<>+0(SB)/4, $0x3e2aaa49
 DATA exp3<>+4(SB)/4, $0x3e2aaa49
@@ -1119,15 +983,7 @@ DATA exp3<>+16(SB)/4, $0x3e2aaa49
 DATA exp3<>+20(SB)/4, $0x3e2aaa49
 DATA exp3<>+24(SB)/4, $0x3e2aaa49
 DATA exp3<>+28(SB)/4, $0x3e2aaa49
-DATA exp3<>+32(SB)/4, $0x3e2aaa49
-DATA exp3<>+36(SB)/4, $0x3e2aaa49
-DATA exp3<>+40(SB)/4, $0x3e2aaa49
-DATA exp3<>+44(SB)/4, $0x3e2aaa49
-DATA exp3<>+48(SB)/4, $0x3e2aaa49
-DATA exp3<>+52(SB)/4, $0x3e2aaa49
-DATA exp3<>+56(SB)/4, $0x3e2aaa49
-DATA exp3<>+60(SB)/4, $0x3e2aaa49
-GLOBL exp3<>(SB), RODATA|NOPTR, $64
+GLOBL exp3<>(SB), RODATA|NOPTR, $32
 
 DATA exp2<>+0(SB)/4, $0x3efffffe
 DATA exp2<>+4(SB)/4, $0x3efffffe
@@ -1137,15 +993,7 @@ DATA exp2<>+16(SB)/4, $0x3efffffe
 DATA exp2<>+20(SB)/4, $0x3efffffe
 DATA exp2<>+24(SB)/4, $0x3efffffe
 DATA exp2<>+28(SB)/4, $0x3efffffe
-DATA exp2<>+32(SB)/4, $0x3efffffe
-DATA exp2<>+36(SB)/4, $0x3efffffe
-DATA exp2<>+40(SB)/4, $0x3efffffe
-DATA exp2<>+44(SB)/4, $0x3efffffe
-DATA exp2<>+48(SB)/4, $0x3efffffe
-DATA exp2<>+52(SB)/4, $0x3efffffe
-DATA exp2<>+56(SB)/4, $0x3efffffe
-DATA exp2<>+60(SB)/4, $0x3efffffe
-GLOBL exp2<>(SB), RODATA|NOPTR, $64
+GLOBL exp2<>(SB), RODATA|NOPTR, $32
 
 // func sumAVX2(x []float32) (sum float32)
 // Requires: AVX, SSE
@@ -1361,7 +1209,7 @@ TEXT ·normSumsAVX2(SB), NOSPLIT, $0-64
 	MOVQ         x_base+24(FP), DX
 	MOVQ         g_len+8(FP), BX
 	XORQ         AX, AX
-	SUBQ         $0x10, BX
+	SUBQ         $0x20, BX
 	JL           few
 
 loop:
@@ -1375,12 +1223,22 @@ loop:
 	VADDPS      Y6, Y3, Y3
 	VFMADD213PS Y1, Y0, Y7
 	VFMADD231PS Y7, Y6, Y5
-	ADDQ        $0x10, AX
-	SUBQ        $0x10, BX
+	VMOVUPS     64(CX)(AX*4), Y6
+	VMOVUPS     64(DX)(AX*4), Y7
+	VADDPS      Y6, Y2, Y2
+	VFMADD213PS Y1, Y0, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VMOVUPS     96(CX)(AX*4), Y6
+	VMOVUPS     96(DX)(AX*4), Y7
+	VADDPS      Y6, Y3, Y3
+	VFMADD213PS Y1, Y0, Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, BX
 	JGE         loop
 
 few:
-	ADDQ $0x10, BX
+	ADDQ $0x20, BX
 	SUBQ $0x08, BX
 	JL   tail
 
@@ -1443,7 +1301,7 @@ TEXT ·normSumsSiLUAVX2(SB), NOSPLIT, $0-96
 	MOVQ         x_base+48(FP), BX
 	MOVQ         dst_len+8(FP), SI
 	XORQ         AX, AX
-	SUBQ         $0x10, SI
+	SUBQ         $0x20, SI
 	JL           few
 
 loop:
@@ -1451,15 +1309,15 @@ loop:
 	VMOVUPS      (BX)(AX*4), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD213PS  Y1, Y0, Y10
-	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VBROADCASTSS minusExpMin<>+0(SB), Y11
 	VMINPS       Y10, Y11, Y11
-	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VBROADCASTSS minusExpMax<>+0(SB), Y12
 	VMAXPS       Y11, Y12, Y11
-	VMOVUPS      expRound<>+0(SB), Y13
+	VBROADCASTSS expRound<>+0(SB), Y13
 	VFNMADD231PS log2e<>+0(SB), Y11, Y13
 	VSUBPS       expRound<>+0(SB), Y13, Y12
 	VFMADD231PS  ln2<>+0(SB), Y12, Y11
-	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VBROADCASTSS sigmoid5<>+0(SB), Y12
 	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
@@ -1467,7 +1325,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y11, Y12
 	VPSLLD       $0x17, Y13, Y13
 	VFMADD213PS  one<>+0(SB), Y13, Y12
-	VMOVUPS      one<>+0(SB), Y13
+	VBROADCASTSS one<>+0(SB), Y13
 	VDIVPS       Y12, Y13, Y12
 	VFNMADD213PS Y10, Y12, Y10
 	VFMADD213PS  Y12, Y12, Y10
@@ -1480,15 +1338,15 @@ loop:
 	VMOVUPS      32(BX)(AX*4), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD213PS  Y1, Y0, Y10
-	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VBROADCASTSS minusExpMin<>+0(SB), Y11
 	VMINPS       Y10, Y11, Y11
-	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VBROADCASTSS minusExpMax<>+0(SB), Y12
 	VMAXPS       Y11, Y12, Y11
-	VMOVUPS      expRound<>+0(SB), Y13
+	VBROADCASTSS expRound<>+0(SB), Y13
 	VFNMADD231PS log2e<>+0(SB), Y11, Y13
 	VSUBPS       expRound<>+0(SB), Y13, Y12
 	VFMADD231PS  ln2<>+0(SB), Y12, Y11
-	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VBROADCASTSS sigmoid5<>+0(SB), Y12
 	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
@@ -1496,7 +1354,7 @@ loop:
 	VFNMADD213PS one<>+0(SB), Y11, Y12
 	VPSLLD       $0x17, Y13, Y13
 	VFMADD213PS  one<>+0(SB), Y13, Y12
-	VMOVUPS      one<>+0(SB), Y13
+	VBROADCASTSS one<>+0(SB), Y13
 	VDIVPS       Y12, Y13, Y12
 	VFNMADD213PS Y10, Y12, Y10
 	VFMADD213PS  Y12, Y12, Y10
@@ -1505,12 +1363,70 @@ loop:
 	VADDPS       Y8, Y5, Y5
 	VFMADD213PS  Y3, Y2, Y9
 	VFMADD231PS  Y9, Y8, Y7
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, SI
+	VMOVUPS      64(DX)(AX*4), Y8
+	VMOVUPS      64(BX)(AX*4), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD213PS  Y1, Y0, Y10
+	VBROADCASTSS minusExpMin<>+0(SB), Y11
+	VMINPS       Y10, Y11, Y11
+	VBROADCASTSS minusExpMax<>+0(SB), Y12
+	VMAXPS       Y11, Y12, Y11
+	VBROADCASTSS expRound<>+0(SB), Y13
+	VFNMADD231PS log2e<>+0(SB), Y11, Y13
+	VSUBPS       expRound<>+0(SB), Y13, Y12
+	VFMADD231PS  ln2<>+0(SB), Y12, Y11
+	VBROADCASTSS sigmoid5<>+0(SB), Y12
+	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VFMADD213PS  one<>+0(SB), Y13, Y12
+	VBROADCASTSS one<>+0(SB), Y13
+	VDIVPS       Y12, Y13, Y12
+	VFNMADD213PS Y10, Y12, Y10
+	VFMADD213PS  Y12, Y12, Y10
+	VMULPS       Y10, Y8, Y8
+	VMOVUPS      Y8, 64(CX)(AX*4)
+	VADDPS       Y8, Y4, Y4
+	VFMADD213PS  Y3, Y2, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VMOVUPS      96(DX)(AX*4), Y8
+	VMOVUPS      96(BX)(AX*4), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD213PS  Y1, Y0, Y10
+	VBROADCASTSS minusExpMin<>+0(SB), Y11
+	VMINPS       Y10, Y11, Y11
+	VBROADCASTSS minusExpMax<>+0(SB), Y12
+	VMAXPS       Y11, Y12, Y11
+	VBROADCASTSS expRound<>+0(SB), Y13
+	VFNMADD231PS log2e<>+0(SB), Y11, Y13
+	VSUBPS       expRound<>+0(SB), Y13, Y12
+	VFMADD231PS  ln2<>+0(SB), Y12, Y11
+	VBROADCASTSS sigmoid5<>+0(SB), Y12
+	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
+	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VFNMADD213PS one<>+0(SB), Y11, Y12
+	VPSLLD       $0x17, Y13, Y13
+	VFMADD213PS  one<>+0(SB), Y13, Y12
+	VBROADCASTSS one<>+0(SB), Y13
+	VDIVPS       Y12, Y13, Y12
+	VFNMADD213PS Y10, Y12, Y10
+	VFMADD213PS  Y12, Y12, Y10
+	VMULPS       Y10, Y8, Y8
+	VMOVUPS      Y8, 96(CX)(AX*4)
+	VADDPS       Y8, Y5, Y5
+	VFMADD213PS  Y3, Y2, Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x20, AX
+	SUBQ         $0x20, SI
 	JGE          loop
 
 few:
-	ADDQ $0x10, SI
+	ADDQ $0x20, SI
 	SUBQ $0x08, SI
 	JL   tail
 
@@ -1519,15 +1435,15 @@ single:
 	VMOVUPS      (BX)(AX*4), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD213PS  Y1, Y0, Y10
-	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VBROADCASTSS minusExpMin<>+0(SB), Y11
 	VMINPS       Y10, Y11, Y11
-	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VBROADCASTSS minusExpMax<>+0(SB), Y12
 	VMAXPS       Y11, Y12, Y11
-	VMOVUPS      expRound<>+0(SB), Y13
+	VBROADCASTSS expRound<>+0(SB), Y13
 	VFNMADD231PS log2e<>+0(SB), Y11, Y13
 	VSUBPS       expRound<>+0(SB), Y13, Y12
 	VFMADD231PS  ln2<>+0(SB), Y12, Y11
-	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VBROADCASTSS sigmoid5<>+0(SB), Y12
 	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
@@ -1535,7 +1451,7 @@ single:
 	VFNMADD213PS one<>+0(SB), Y11, Y12
 	VPSLLD       $0x17, Y13, Y13
 	VFMADD213PS  one<>+0(SB), Y13, Y12
-	VMOVUPS      one<>+0(SB), Y13
+	VBROADCASTSS one<>+0(SB), Y13
 	VDIVPS       Y12, Y13, Y12
 	VFNMADD213PS Y10, Y12, Y10
 	VFMADD213PS  Y12, Y12, Y10
@@ -1559,15 +1475,15 @@ tail:
 	VMASKMOVPS   (BX)(AX*4), Y8, Y10
 	VMOVAPS      Y10, Y11
 	VFMADD213PS  Y1, Y0, Y11
-	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VBROADCASTSS minusExpMin<>+0(SB), Y0
 	VMINPS       Y11, Y0, Y0
-	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VBROADCASTSS minusExpMax<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y12
+	VBROADCASTSS expRound<>+0(SB), Y12
 	VFNMADD231PS log2e<>+0(SB), Y0, Y12
 	VSUBPS       expRound<>+0(SB), Y12, Y1
 	VFMADD231PS  ln2<>+0(SB), Y1, Y0
-	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VBROADCASTSS sigmoid5<>+0(SB), Y1
 	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
@@ -1575,7 +1491,7 @@ tail:
 	VFNMADD213PS one<>+0(SB), Y0, Y1
 	VPSLLD       $0x17, Y12, Y12
 	VFMADD213PS  one<>+0(SB), Y12, Y1
-	VMOVUPS      one<>+0(SB), Y12
+	VBROADCASTSS one<>+0(SB), Y12
 	VDIVPS       Y1, Y12, Y1
 	VFNMADD213PS Y11, Y1, Y11
 	VFMADD213PS  Y1, Y1, Y11
@@ -1622,16 +1538,16 @@ single:
 	VMOVUPS      (CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
-	VMOVUPS      expMax<>+0(SB), Y4
+	VBROADCASTSS expMax<>+0(SB), Y4
 	VMINPS       Y3, Y4, Y4
-	VMOVUPS      expMin<>+0(SB), Y3
+	VBROADCASTSS expMin<>+0(SB), Y3
 	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFMADD231PS  log2e<>+0(SB), Y4, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp6<>+0(SB), Y3
+	VBROADCASTSS exp6<>+0(SB), Y3
 	VFMADD213PS  exp5<>+0(SB), Y4, Y3
 	VFMADD213PS  exp4<>+0(SB), Y4, Y3
 	VFMADD213PS  exp3<>+0(SB), Y4, Y3
@@ -1947,15 +1863,7 @@ DATA philoxMul0<>+16(SB)/4, $0xd2511f53
 DATA philoxMul0<>+20(SB)/4, $0xd2511f53
 DATA philoxMul0<>+24(SB)/4, $0xd2511f53
 DATA philoxMul0<>+28(SB)/4, $0xd2511f53
-DATA philoxMul0<>+32(SB)/4, $0xd2511f53
-DATA philoxMul0<>+36(SB)/4, $0xd2511f53
-DATA philoxMul0<>+40(SB)/4, $0xd2511f53
-DATA philoxMul0<>+44(SB)/4, $0xd2511f53
-DATA philoxMul0<>+48(SB)/4, $0xd2511f53
-DATA philoxMul0<>+52(SB)/4, $0xd2511f53
-DATA philoxMul0<>+56(SB)/4, $0xd2511f53
-DATA philoxMul0<>+60(SB)/4, $0xd2511f53
-GLOBL philoxMul0<>(SB), RODATA|NOPTR, $64
+GLOBL philoxMul0<>(SB), RODATA|NOPTR, $32
 
 DATA philoxMul1<>+0(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+4(SB)/4, $0xcd9e8d57
@@ -1965,15 +1873,7 @@ DATA philoxMul1<>+16(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+20(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+24(SB)/4, $0xcd9e8d57
 DATA philoxMul1<>+28(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+32(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+36(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+40(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+44(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+48(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+52(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+56(SB)/4, $0xcd9e8d57
-DATA philoxMul1<>+60(SB)/4, $0xcd9e8d57
-GLOBL philoxMul1<>(SB), RODATA|NOPTR, $64
+GLOBL philoxMul1<>(SB), RODATA|NOPTR, $32
 
 DATA philoxKey0<>+0(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+4(SB)/4, $0x9e3779b9
@@ -1983,15 +1883,7 @@ DATA philoxKey0<>+16(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+20(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+24(SB)/4, $0x9e3779b9
 DATA philoxKey0<>+28(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+32(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+36(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+40(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+44(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+48(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+52(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+56(SB)/4, $0x9e3779b9
-DATA philoxKey0<>+60(SB)/4, $0x9e3779b9
-GLOBL philoxKey0<>(SB), RODATA|NOPTR, $64
+GLOBL philoxKey0<>(SB), RODATA|NOPTR, $32
 
 DATA philoxKey1<>+0(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+4(SB)/4, $0xbb67ae85
@@ -2001,15 +1893,7 @@ DATA philoxKey1<>+16(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+20(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+24(SB)/4, $0xbb67ae85
 DATA philoxKey1<>+28(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+32(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+36(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+40(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+44(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+48(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+52(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+56(SB)/4, $0xbb67ae85
-DATA philoxKey1<>+60(SB)/4, $0xbb67ae85
-GLOBL philoxKey1<>(SB), RODATA|NOPTR, $64
+GLOBL philoxKey1<>(SB), RODATA|NOPTR, $32
 
 DATA eight<>+0(SB)/4, $0x00000008
 DATA eight<>+4(SB)/4, $0x00000008
@@ -2019,15 +1903,7 @@ DATA eight<>+16(SB)/4, $0x00000008
 DATA eight<>+20(SB)/4, $0x00000008
 DATA eight<>+24(SB)/4, $0x00000008
 DATA eight<>+28(SB)/4, $0x00000008
-DATA eight<>+32(SB)/4, $0x00000008
-DATA eight<>+36(SB)/4, $0x00000008
-DATA eight<>+40(SB)/4, $0x00000008
-DATA eight<>+44(SB)/4, $0x00000008
-DATA eight<>+48(SB)/4, $0x00000008
-DATA eight<>+52(SB)/4, $0x00000008
-DATA eight<>+56(SB)/4, $0x00000008
-DATA eight<>+60(SB)/4, $0x00000008
-GLOBL eight<>(SB), RODATA|NOPTR, $64
+GLOBL eight<>(SB), RODATA|NOPTR, $32
 
 // func axpbyAVX512(dst []float32, x []float32, y []float32, a float32, b float32, c float32)
 // Requires: AVX, AVX512F, FMA3
@@ -2271,53 +2147,53 @@ TEXT ·affineSiLUAVX512(SB), NOSPLIT, $0-56
 	JL           few
 
 loop:
-	VMOVUPS      (DX)(AX*4), Z2
-	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      minusExpMin<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z3
-	VMOVUPS      minusExpMax<>+0(SB), Z4
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      expRound<>+0(SB), Z5
-	VFNMADD231PS log2e<>+0(SB), Z3, Z5
-	VSUBPS       expRound<>+0(SB), Z5, Z4
-	VFMADD231PS  ln2<>+0(SB), Z4, Z3
-	VMOVUPS      sigmoid5<>+0(SB), Z4
-	VFNMADD213PS sigmoid4<>+0(SB), Z3, Z4
-	VFNMADD213PS sigmoid3<>+0(SB), Z3, Z4
-	VFNMADD213PS sigmoid2<>+0(SB), Z3, Z4
-	VFNMADD213PS one<>+0(SB), Z3, Z4
-	VFNMADD213PS one<>+0(SB), Z3, Z4
-	VPSLLD       $0x17, Z5, Z5
-	VFMADD213PS  one<>+0(SB), Z5, Z4
-	VMOVUPS      one<>+0(SB), Z5
-	VDIVPS       Z4, Z5, Z4
-	VMULPS       Z4, Z2, Z2
-	VMOVUPS      Z2, (CX)(AX*4)
-	VMOVUPS      64(DX)(AX*4), Z2
-	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      minusExpMin<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z3
-	VMOVUPS      minusExpMax<>+0(SB), Z4
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      expRound<>+0(SB), Z5
-	VFNMADD231PS log2e<>+0(SB), Z3, Z5
-	VSUBPS       expRound<>+0(SB), Z5, Z4
-	VFMADD231PS  ln2<>+0(SB), Z4, Z3
-	VMOVUPS      sigmoid5<>+0(SB), Z4
-	VFNMADD213PS sigmoid4<>+0(SB), Z3, Z4
-	VFNMADD213PS sigmoid3<>+0(SB), Z3, Z4
-	VFNMADD213PS sigmoid2<>+0(SB), Z3, Z4
-	VFNMADD213PS one<>+0(SB), Z3, Z4
-	VFNMADD213PS one<>+0(SB), Z3, Z4
-	VPSLLD       $0x17, Z5, Z5
-	VFMADD213PS  one<>+0(SB), Z5, Z4
-	VMOVUPS      one<>+0(SB), Z5
-	VDIVPS       Z4, Z5, Z4
-	VMULPS       Z4, Z2, Z2
-	VMOVUPS      Z2, 64(CX)(AX*4)
-	ADDQ         $0x20, AX
-	SUBQ         $0x20, BX
-	JGE          loop
+	VMOVUPS           (DX)(AX*4), Z2
+	VFMADD213PS       Z1, Z0, Z2
+	VBROADCASTSS      minusExpMin<>+0(SB), Z3
+	VMINPS            Z2, Z3, Z3
+	VBROADCASTSS      minusExpMax<>+0(SB), Z4
+	VMAXPS            Z3, Z4, Z3
+	VBROADCASTSS      expRound<>+0(SB), Z5
+	VFNMADD231PS.BCST log2e<>+0(SB), Z3, Z5
+	VSUBPS.BCST       expRound<>+0(SB), Z5, Z4
+	VFMADD231PS.BCST  ln2<>+0(SB), Z4, Z3
+	VBROADCASTSS      sigmoid5<>+0(SB), Z4
+	VFNMADD213PS.BCST sigmoid4<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST sigmoid3<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST sigmoid2<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST one<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST one<>+0(SB), Z3, Z4
+	VPSLLD            $0x17, Z5, Z5
+	VFMADD213PS.BCST  one<>+0(SB), Z5, Z4
+	VBROADCASTSS      one<>+0(SB), Z5
+	VDIVPS            Z4, Z5, Z4
+	VMULPS            Z4, Z2, Z2
+	VMOVUPS           Z2, (CX)(AX*4)
+	VMOVUPS           64(DX)(AX*4), Z2
+	VFMADD213PS       Z1, Z0, Z2
+	VBROADCASTSS      minusExpMin<>+0(SB), Z3
+	VMINPS            Z2, Z3, Z3
+	VBROADCASTSS      minusExpMax<>+0(SB), Z4
+	VMAXPS            Z3, Z4, Z3
+	VBROADCASTSS      expRound<>+0(SB), Z5
+	VFNMADD231PS.BCST log2e<>+0(SB), Z3, Z5
+	VSUBPS.BCST       expRound<>+0(SB), Z5, Z4
+	VFMADD231PS.BCST  ln2<>+0(SB), Z4, Z3
+	VBROADCASTSS      sigmoid5<>+0(SB), Z4
+	VFNMADD213PS.BCST sigmoid4<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST sigmoid3<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST sigmoid2<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST one<>+0(SB), Z3, Z4
+	VFNMADD213PS.BCST one<>+0(SB), Z3, Z4
+	VPSLLD            $0x17, Z5, Z5
+	VFMADD213PS.BCST  one<>+0(SB), Z5, Z4
+	VBROADCASTSS      one<>+0(SB), Z5
+	VDIVPS            Z4, Z5, Z4
+	VMULPS            Z4, Z2, Z2
+	VMOVUPS           Z2, 64(CX)(AX*4)
+	ADDQ              $0x20, AX
+	SUBQ              $0x20, BX
+	JGE               loop
 
 few:
 	ADDQ $0x20, BX
@@ -2327,15 +2203,15 @@ few:
 single:
 	VMOVUPS      (DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -2343,7 +2219,7 @@ single:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VMULPS       Y4, Y2, Y2
 	VMOVUPS      Y2, (CX)(AX*4)
@@ -2360,15 +2236,15 @@ tail:
 	VMOVUPS      (SI)(DI*4), Y2
 	VMASKMOVPS   (DX)(AX*4), Y2, Y3
 	VFMADD213PS  Y1, Y0, Y3
-	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VBROADCASTSS minusExpMin<>+0(SB), Y0
 	VMINPS       Y3, Y0, Y0
-	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VBROADCASTSS minusExpMax<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y0, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y1
 	VFMADD231PS  ln2<>+0(SB), Y1, Y0
-	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VBROADCASTSS sigmoid5<>+0(SB), Y1
 	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
@@ -2376,7 +2252,7 @@ tail:
 	VFNMADD213PS one<>+0(SB), Y0, Y1
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y1
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y1, Y4, Y1
 	VMULPS       Y1, Y3, Y3
 	VMASKMOVPS   Y3, Y2, (CX)(AX*4)
@@ -2397,57 +2273,57 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 	JL   few
 
 loop:
-	VMOVUPS      (DX)(AX*4), Z0
-	VMOVUPS      (BX)(AX*4), Z1
-	VMOVUPS      minusExpMin<>+0(SB), Z2
-	VMINPS       Z0, Z2, Z2
-	VMOVUPS      minusExpMax<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMOVUPS      expRound<>+0(SB), Z4
-	VFNMADD231PS log2e<>+0(SB), Z2, Z4
-	VSUBPS       expRound<>+0(SB), Z4, Z3
-	VFMADD231PS  ln2<>+0(SB), Z3, Z2
-	VMOVUPS      sigmoid5<>+0(SB), Z3
-	VFNMADD213PS sigmoid4<>+0(SB), Z2, Z3
-	VFNMADD213PS sigmoid3<>+0(SB), Z2, Z3
-	VFNMADD213PS sigmoid2<>+0(SB), Z2, Z3
-	VFNMADD213PS one<>+0(SB), Z2, Z3
-	VFNMADD213PS one<>+0(SB), Z2, Z3
-	VPSLLD       $0x17, Z4, Z4
-	VFMADD213PS  one<>+0(SB), Z4, Z3
-	VMOVUPS      one<>+0(SB), Z4
-	VDIVPS       Z3, Z4, Z3
-	VFNMADD213PS Z0, Z3, Z0
-	VFMADD213PS  Z3, Z3, Z0
-	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, (CX)(AX*4)
-	VMOVUPS      64(DX)(AX*4), Z0
-	VMOVUPS      64(BX)(AX*4), Z1
-	VMOVUPS      minusExpMin<>+0(SB), Z2
-	VMINPS       Z0, Z2, Z2
-	VMOVUPS      minusExpMax<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMOVUPS      expRound<>+0(SB), Z4
-	VFNMADD231PS log2e<>+0(SB), Z2, Z4
-	VSUBPS       expRound<>+0(SB), Z4, Z3
-	VFMADD231PS  ln2<>+0(SB), Z3, Z2
-	VMOVUPS      sigmoid5<>+0(SB), Z3
-	VFNMADD213PS sigmoid4<>+0(SB), Z2, Z3
-	VFNMADD213PS sigmoid3<>+0(SB), Z2, Z3
-	VFNMADD213PS sigmoid2<>+0(SB), Z2, Z3
-	VFNMADD213PS one<>+0(SB), Z2, Z3
-	VFNMADD213PS one<>+0(SB), Z2, Z3
-	VPSLLD       $0x17, Z4, Z4
-	VFMADD213PS  one<>+0(SB), Z4, Z3
-	VMOVUPS      one<>+0(SB), Z4
-	VDIVPS       Z3, Z4, Z3
-	VFNMADD213PS Z0, Z3, Z0
-	VFMADD213PS  Z3, Z3, Z0
-	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, 64(CX)(AX*4)
-	ADDQ         $0x20, AX
-	SUBQ         $0x20, SI
-	JGE          loop
+	VMOVUPS           (DX)(AX*4), Z0
+	VMOVUPS           (BX)(AX*4), Z1
+	VBROADCASTSS      minusExpMin<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      minusExpMax<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      expRound<>+0(SB), Z4
+	VFNMADD231PS.BCST log2e<>+0(SB), Z2, Z4
+	VSUBPS.BCST       expRound<>+0(SB), Z4, Z3
+	VFMADD231PS.BCST  ln2<>+0(SB), Z3, Z2
+	VBROADCASTSS      sigmoid5<>+0(SB), Z3
+	VFNMADD213PS.BCST sigmoid4<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST sigmoid3<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST sigmoid2<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST one<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST one<>+0(SB), Z2, Z3
+	VPSLLD            $0x17, Z4, Z4
+	VFMADD213PS.BCST  one<>+0(SB), Z4, Z3
+	VBROADCASTSS      one<>+0(SB), Z4
+	VDIVPS            Z3, Z4, Z3
+	VFNMADD213PS      Z0, Z3, Z0
+	VFMADD213PS       Z3, Z3, Z0
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           Z1, (CX)(AX*4)
+	VMOVUPS           64(DX)(AX*4), Z0
+	VMOVUPS           64(BX)(AX*4), Z1
+	VBROADCASTSS      minusExpMin<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      minusExpMax<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      expRound<>+0(SB), Z4
+	VFNMADD231PS.BCST log2e<>+0(SB), Z2, Z4
+	VSUBPS.BCST       expRound<>+0(SB), Z4, Z3
+	VFMADD231PS.BCST  ln2<>+0(SB), Z3, Z2
+	VBROADCASTSS      sigmoid5<>+0(SB), Z3
+	VFNMADD213PS.BCST sigmoid4<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST sigmoid3<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST sigmoid2<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST one<>+0(SB), Z2, Z3
+	VFNMADD213PS.BCST one<>+0(SB), Z2, Z3
+	VPSLLD            $0x17, Z4, Z4
+	VFMADD213PS.BCST  one<>+0(SB), Z4, Z3
+	VBROADCASTSS      one<>+0(SB), Z4
+	VDIVPS            Z3, Z4, Z3
+	VFNMADD213PS      Z0, Z3, Z0
+	VFMADD213PS       Z3, Z3, Z0
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           Z1, 64(CX)(AX*4)
+	ADDQ              $0x20, AX
+	SUBQ              $0x20, SI
+	JGE               loop
 
 few:
 	ADDQ $0x20, SI
@@ -2457,15 +2333,15 @@ few:
 single:
 	VMOVUPS      (DX)(AX*4), Y0
 	VMOVUPS      (BX)(AX*4), Y1
-	VMOVUPS      minusExpMin<>+0(SB), Y2
+	VBROADCASTSS minusExpMin<>+0(SB), Y2
 	VMINPS       Y0, Y2, Y2
-	VMOVUPS      minusExpMax<>+0(SB), Y3
+	VBROADCASTSS minusExpMax<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFNMADD231PS log2e<>+0(SB), Y2, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y3
 	VFMADD231PS  ln2<>+0(SB), Y3, Y2
-	VMOVUPS      sigmoid5<>+0(SB), Y3
+	VBROADCASTSS sigmoid5<>+0(SB), Y3
 	VFNMADD213PS sigmoid4<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid3<>+0(SB), Y2, Y3
 	VFNMADD213PS sigmoid2<>+0(SB), Y2, Y3
@@ -2473,7 +2349,7 @@ single:
 	VFNMADD213PS one<>+0(SB), Y2, Y3
 	VPSLLD       $0x17, Y4, Y4
 	VFMADD213PS  one<>+0(SB), Y4, Y3
-	VMOVUPS      one<>+0(SB), Y4
+	VBROADCASTSS one<>+0(SB), Y4
 	VDIVPS       Y3, Y4, Y3
 	VFNMADD213PS Y0, Y3, Y0
 	VFMADD213PS  Y3, Y3, Y0
@@ -2492,15 +2368,15 @@ tail:
 	VMOVUPS      (DI)(R8*4), Y0
 	VMASKMOVPS   (DX)(AX*4), Y0, Y1
 	VMASKMOVPS   (BX)(AX*4), Y0, Y2
-	VMOVUPS      minusExpMin<>+0(SB), Y3
+	VBROADCASTSS minusExpMin<>+0(SB), Y3
 	VMINPS       Y1, Y3, Y3
-	VMOVUPS      minusExpMax<>+0(SB), Y4
+	VBROADCASTSS minusExpMax<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFNMADD231PS log2e<>+0(SB), Y3, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y4
 	VFMADD231PS  ln2<>+0(SB), Y4, Y3
-	VMOVUPS      sigmoid5<>+0(SB), Y4
+	VBROADCASTSS sigmoid5<>+0(SB), Y4
 	VFNMADD213PS sigmoid4<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid3<>+0(SB), Y3, Y4
 	VFNMADD213PS sigmoid2<>+0(SB), Y3, Y4
@@ -2508,7 +2384,7 @@ tail:
 	VFNMADD213PS one<>+0(SB), Y3, Y4
 	VPSLLD       $0x17, Y5, Y5
 	VFMADD213PS  one<>+0(SB), Y5, Y4
-	VMOVUPS      one<>+0(SB), Y5
+	VBROADCASTSS one<>+0(SB), Y5
 	VDIVPS       Y4, Y5, Y4
 	VFNMADD213PS Y1, Y4, Y1
 	VFMADD213PS  Y4, Y4, Y1
@@ -2532,51 +2408,51 @@ TEXT ·expAffineAVX512(SB), NOSPLIT, $0-56
 	JL           few
 
 loop:
-	VMOVUPS      (DX)(AX*4), Z2
-	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      expMax<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z3
-	VMOVUPS      expMin<>+0(SB), Z2
-	VMAXPS       Z3, Z2, Z3
-	VMOVUPS      expRound<>+0(SB), Z4
-	VFMADD231PS  log2e<>+0(SB), Z3, Z4
-	VSUBPS       expRound<>+0(SB), Z4, Z2
-	VFNMADD231PS ln2High<>+0(SB), Z2, Z3
-	VFNMADD231PS ln2Low<>+0(SB), Z2, Z3
-	VMOVUPS      exp6<>+0(SB), Z2
-	VFMADD213PS  exp5<>+0(SB), Z3, Z2
-	VFMADD213PS  exp4<>+0(SB), Z3, Z2
-	VFMADD213PS  exp3<>+0(SB), Z3, Z2
-	VFMADD213PS  exp2<>+0(SB), Z3, Z2
-	VFMADD213PS  one<>+0(SB), Z3, Z2
-	VFMADD213PS  one<>+0(SB), Z3, Z2
-	VPSLLD       $0x17, Z4, Z4
-	VMULPS       Z4, Z2, Z2
-	VMOVUPS      Z2, (CX)(AX*4)
-	VMOVUPS      64(DX)(AX*4), Z2
-	VFMADD213PS  Z1, Z0, Z2
-	VMOVUPS      expMax<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z3
-	VMOVUPS      expMin<>+0(SB), Z2
-	VMAXPS       Z3, Z2, Z3
-	VMOVUPS      expRound<>+0(SB), Z4
-	VFMADD231PS  log2e<>+0(SB), Z3, Z4
-	VSUBPS       expRound<>+0(SB), Z4, Z2
-	VFNMADD231PS ln2High<>+0(SB), Z2, Z3
-	VFNMADD231PS ln2Low<>+0(SB), Z2, Z3
-	VMOVUPS      exp6<>+0(SB), Z2
-	VFMADD213PS  exp5<>+0(SB), Z3, Z2
-	VFMADD213PS  exp4<>+0(SB), Z3, Z2
-	VFMADD213PS  exp3<>+0(SB), Z3, Z2
-	VFMADD213PS  exp2<>+0(SB), Z3, Z2
-	VFMADD213PS  one<>+0(SB), Z3, Z2
-	VFMADD213PS  one<>+0(SB), Z3, Z2
-	VPSLLD       $0x17, Z4, Z4
-	VMULPS       Z4, Z2, Z2
-	VMOVUPS      Z2, 64(CX)(AX*4)
-	ADDQ         $0x20, AX
-	SUBQ         $0x20, BX
-	JGE          loop
+	VMOVUPS           (DX)(AX*4), Z2
+	VFMADD213PS       Z1, Z0, Z2
+	VBROADCASTSS      expMax<>+0(SB), Z3
+	VMINPS            Z2, Z3, Z3
+	VBROADCASTSS      expMin<>+0(SB), Z2
+	VMAXPS            Z3, Z2, Z3
+	VBROADCASTSS      expRound<>+0(SB), Z4
+	VFMADD231PS.BCST  log2e<>+0(SB), Z3, Z4
+	VSUBPS.BCST       expRound<>+0(SB), Z4, Z2
+	VFNMADD231PS.BCST ln2High<>+0(SB), Z2, Z3
+	VFNMADD231PS.BCST ln2Low<>+0(SB), Z2, Z3
+	VBROADCASTSS      exp6<>+0(SB), Z2
+	VFMADD213PS.BCST  exp5<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  exp4<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  exp3<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  exp2<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  one<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  one<>+0(SB), Z3, Z2
+	VPSLLD            $0x17, Z4, Z4
+	VMULPS            Z4, Z2, Z2
+	VMOVUPS           Z2, (CX)(AX*4)
+	VMOVUPS           64(DX)(AX*4), Z2
+	VFMADD213PS       Z1, Z0, Z2
+	VBROADCASTSS      expMax<>+0(SB), Z3
+	VMINPS            Z2, Z3, Z3
+	VBROADCASTSS      expMin<>+0(SB), Z2
+	VMAXPS            Z3, Z2, Z3
+	VBROADCASTSS      expRound<>+0(SB), Z4
+	VFMADD231PS.BCST  log2e<>+0(SB), Z3, Z4
+	VSUBPS.BCST       expRound<>+0(SB), Z4, Z2
+	VFNMADD231PS.BCST ln2High<>+0(SB), Z2, Z3
+	VFNMADD231PS.BCST ln2Low<>+0(SB), Z2, Z3
+	VBROADCASTSS      exp6<>+0(SB), Z2
+	VFMADD213PS.BCST  exp5<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  exp4<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  exp3<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  exp2<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  one<>+0(SB), Z3, Z2
+	VFMADD213PS.BCST  one<>+0(SB), Z3, Z2
+	VPSLLD            $0x17, Z4, Z4
+	VMULPS            Z4, Z2, Z2
+	VMOVUPS           Z2, 64(CX)(AX*4)
+	ADDQ              $0x20, AX
+	SUBQ              $0x20, BX
+	JGE               loop
 
 few:
 	ADDQ $0x20, BX
@@ -2586,16 +2462,16 @@ few:
 single:
 	VMOVUPS      (DX)(AX*4), Y2
 	VFMADD213PS  Y1, Y0, Y2
-	VMOVUPS      expMax<>+0(SB), Y3
+	VBROADCASTSS expMax<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y3
-	VMOVUPS      expMin<>+0(SB), Y2
+	VBROADCASTSS expMin<>+0(SB), Y2
 	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      expRound<>+0(SB), Y4
+	VBROADCASTSS expRound<>+0(SB), Y4
 	VFMADD231PS  log2e<>+0(SB), Y3, Y4
 	VSUBPS       expRound<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2High<>+0(SB), Y2, Y3
 	VFNMADD231PS ln2Low<>+0(SB), Y2, Y3
-	VMOVUPS      exp6<>+0(SB), Y2
+	VBROADCASTSS exp6<>+0(SB), Y2
 	VFMADD213PS  exp5<>+0(SB), Y3, Y2
 	VFMADD213PS  exp4<>+0(SB), Y3, Y2
 	VFMADD213PS  exp3<>+0(SB), Y3, Y2
@@ -2618,16 +2494,16 @@ tail:
 	VMOVUPS      (SI)(DI*4), Y2
 	VMASKMOVPS   (DX)(AX*4), Y2, Y3
 	VFMADD213PS  Y1, Y0, Y3
-	VMOVUPS      expMax<>+0(SB), Y0
+	VBROADCASTSS expMax<>+0(SB), Y0
 	VMINPS       Y3, Y0, Y0
-	VMOVUPS      expMin<>+0(SB), Y1
+	VBROADCASTSS expMin<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y3
+	VBROADCASTSS expRound<>+0(SB), Y3
 	VFMADD231PS  log2e<>+0(SB), Y0, Y3
 	VSUBPS       expRound<>+0(SB), Y3, Y1
 	VFNMADD231PS ln2High<>+0(SB), Y1, Y0
 	VFNMADD231PS ln2Low<>+0(SB), Y1, Y0
-	VMOVUPS      exp6<>+0(SB), Y1
+	VBROADCASTSS exp6<>+0(SB), Y1
 	VFMADD213PS  exp5<>+0(SB), Y0, Y1
 	VFMADD213PS  exp4<>+0(SB), Y0, Y1
 	VFMADD213PS  exp3<>+0(SB), Y0, Y1
@@ -2838,7 +2714,7 @@ TEXT ·normSumsAVX512(SB), NOSPLIT, $0-64
 	MOVQ         x_base+24(FP), DX
 	MOVQ         g_len+8(FP), BX
 	XORQ         AX, AX
-	SUBQ         $0x10, BX
+	SUBQ         $0x20, BX
 	JL           few
 
 loop:
@@ -2847,12 +2723,17 @@ loop:
 	VADDPS      Z4, Z2, Z2
 	VFMADD213PS Z1, Z0, Z5
 	VFMADD231PS Z5, Z4, Z3
-	ADDQ        $0x10, AX
-	SUBQ        $0x10, BX
+	VMOVUPS     64(CX)(AX*4), Z4
+	VMOVUPS     64(DX)(AX*4), Z5
+	VADDPS      Z4, Z2, Z2
+	VFMADD213PS Z1, Z0, Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x20, AX
+	SUBQ        $0x20, BX
 	JGE         loop
 
 few:
-	ADDQ          $0x10, BX
+	ADDQ          $0x20, BX
 	VEXTRACTF64X4 $0x01, Z2, Y4
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	SUBQ          $0x08, BX
@@ -2915,45 +2796,74 @@ TEXT ·normSumsSiLUAVX512(SB), NOSPLIT, $0-96
 	MOVQ         x_base+48(FP), BX
 	MOVQ         dst_len+8(FP), SI
 	XORQ         AX, AX
-	SUBQ         $0x10, SI
+	SUBQ         $0x20, SI
 	JL           few
 
 loop:
-	VMOVUPS      (DX)(AX*4), Z6
-	VMOVUPS      (BX)(AX*4), Z7
-	VMOVAPS      Z7, Z8
-	VFMADD213PS  Z1, Z0, Z8
-	VMOVUPS      minusExpMin<>+0(SB), Z9
-	VMINPS       Z8, Z9, Z9
-	VMOVUPS      minusExpMax<>+0(SB), Z10
-	VMAXPS       Z9, Z10, Z9
-	VMOVUPS      expRound<>+0(SB), Z11
-	VFNMADD231PS log2e<>+0(SB), Z9, Z11
-	VSUBPS       expRound<>+0(SB), Z11, Z10
-	VFMADD231PS  ln2<>+0(SB), Z10, Z9
-	VMOVUPS      sigmoid5<>+0(SB), Z10
-	VFNMADD213PS sigmoid4<>+0(SB), Z9, Z10
-	VFNMADD213PS sigmoid3<>+0(SB), Z9, Z10
-	VFNMADD213PS sigmoid2<>+0(SB), Z9, Z10
-	VFNMADD213PS one<>+0(SB), Z9, Z10
-	VFNMADD213PS one<>+0(SB), Z9, Z10
-	VPSLLD       $0x17, Z11, Z11
-	VFMADD213PS  one<>+0(SB), Z11, Z10
-	VMOVUPS      one<>+0(SB), Z11
-	VDIVPS       Z10, Z11, Z10
-	VFNMADD213PS Z8, Z10, Z8
-	VFMADD213PS  Z10, Z10, Z8
-	VMULPS       Z8, Z6, Z6
-	VMOVUPS      Z6, (CX)(AX*4)
-	VADDPS       Z6, Z4, Z4
-	VFMADD213PS  Z3, Z2, Z7
-	VFMADD231PS  Z7, Z6, Z5
-	ADDQ         $0x10, AX
-	SUBQ         $0x10, SI
-	JGE          loop
+	VMOVUPS           (DX)(AX*4), Z6
+	VMOVUPS           (BX)(AX*4), Z7
+	VMOVAPS           Z7, Z8
+	VFMADD213PS       Z1, Z0, Z8
+	VBROADCASTSS      minusExpMin<>+0(SB), Z9
+	VMINPS            Z8, Z9, Z9
+	VBROADCASTSS      minusExpMax<>+0(SB), Z10
+	VMAXPS            Z9, Z10, Z9
+	VBROADCASTSS      expRound<>+0(SB), Z11
+	VFNMADD231PS.BCST log2e<>+0(SB), Z9, Z11
+	VSUBPS.BCST       expRound<>+0(SB), Z11, Z10
+	VFMADD231PS.BCST  ln2<>+0(SB), Z10, Z9
+	VBROADCASTSS      sigmoid5<>+0(SB), Z10
+	VFNMADD213PS.BCST sigmoid4<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST sigmoid3<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST sigmoid2<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST one<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST one<>+0(SB), Z9, Z10
+	VPSLLD            $0x17, Z11, Z11
+	VFMADD213PS.BCST  one<>+0(SB), Z11, Z10
+	VBROADCASTSS      one<>+0(SB), Z11
+	VDIVPS            Z10, Z11, Z10
+	VFNMADD213PS      Z8, Z10, Z8
+	VFMADD213PS       Z10, Z10, Z8
+	VMULPS            Z8, Z6, Z6
+	VMOVUPS           Z6, (CX)(AX*4)
+	VADDPS            Z6, Z4, Z4
+	VFMADD213PS       Z3, Z2, Z7
+	VFMADD231PS       Z7, Z6, Z5
+	VMOVUPS           64(DX)(AX*4), Z6
+	VMOVUPS           64(BX)(AX*4), Z7
+	VMOVAPS           Z7, Z8
+	VFMADD213PS       Z1, Z0, Z8
+	VBROADCASTSS      minusExpMin<>+0(SB), Z9
+	VMINPS            Z8, Z9, Z9
+	VBROADCASTSS      minusExpMax<>+0(SB), Z10
+	VMAXPS            Z9, Z10, Z9
+	VBROADCASTSS      expRound<>+0(SB), Z11
+	VFNMADD231PS.BCST log2e<>+0(SB), Z9, Z11
+	VSUBPS.BCST       expRound<>+0(SB), Z11, Z10
+	VFMADD231PS.BCST  ln2<>+0(SB), Z10, Z9
+	VBROADCASTSS      sigmoid5<>+0(SB), Z10
+	VFNMADD213PS.BCST sigmoid4<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST sigmoid3<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST sigmoid2<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST one<>+0(SB), Z9, Z10
+	VFNMADD213PS.BCST one<>+0(SB), Z9, Z10
+	VPSLLD            $0x17, Z11, Z11
+	VFMADD213PS.BCST  one<>+0(SB), Z11, Z10
+	VBROADCASTSS      one<>+0(SB), Z11
+	VDIVPS            Z10, Z11, Z10
+	VFNMADD213PS      Z8, Z10, Z8
+	VFMADD213PS       Z10, Z10, Z8
+	VMULPS            Z8, Z6, Z6
+	VMOVUPS           Z6, 64(CX)(AX*4)
+	VADDPS            Z6, Z4, Z4
+	VFMADD213PS       Z3, Z2, Z7
+	VFMADD231PS       Z7, Z6, Z5
+	ADDQ              $0x20, AX
+	SUBQ              $0x20, SI
+	JGE               loop
 
 few:
-	ADDQ          $0x10, SI
+	ADDQ          $0x20, SI
 	VEXTRACTF64X4 $0x01, Z4, Y6
 	VEXTRACTF64X4 $0x01, Z5, Y7
 	SUBQ          $0x08, SI
@@ -2964,15 +2874,15 @@ single:
 	VMOVUPS      (BX)(AX*4), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD213PS  Y1, Y0, Y10
-	VMOVUPS      minusExpMin<>+0(SB), Y11
+	VBROADCASTSS minusExpMin<>+0(SB), Y11
 	VMINPS       Y10, Y11, Y11
-	VMOVUPS      minusExpMax<>+0(SB), Y12
+	VBROADCASTSS minusExpMax<>+0(SB), Y12
 	VMAXPS       Y11, Y12, Y11
-	VMOVUPS      expRound<>+0(SB), Y13
+	VBROADCASTSS expRound<>+0(SB), Y13
 	VFNMADD231PS log2e<>+0(SB), Y11, Y13
 	VSUBPS       expRound<>+0(SB), Y13, Y12
 	VFMADD231PS  ln2<>+0(SB), Y12, Y11
-	VMOVUPS      sigmoid5<>+0(SB), Y12
+	VBROADCASTSS sigmoid5<>+0(SB), Y12
 	VFNMADD213PS sigmoid4<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid3<>+0(SB), Y11, Y12
 	VFNMADD213PS sigmoid2<>+0(SB), Y11, Y12
@@ -2980,7 +2890,7 @@ single:
 	VFNMADD213PS one<>+0(SB), Y11, Y12
 	VPSLLD       $0x17, Y13, Y13
 	VFMADD213PS  one<>+0(SB), Y13, Y12
-	VMOVUPS      one<>+0(SB), Y13
+	VBROADCASTSS one<>+0(SB), Y13
 	VDIVPS       Y12, Y13, Y12
 	VFNMADD213PS Y10, Y12, Y10
 	VFMADD213PS  Y12, Y12, Y10
@@ -3004,15 +2914,15 @@ tail:
 	VMASKMOVPS   (BX)(AX*4), Y8, Y10
 	VMOVAPS      Y10, Y11
 	VFMADD213PS  Y1, Y0, Y11
-	VMOVUPS      minusExpMin<>+0(SB), Y0
+	VBROADCASTSS minusExpMin<>+0(SB), Y0
 	VMINPS       Y11, Y0, Y0
-	VMOVUPS      minusExpMax<>+0(SB), Y1
+	VBROADCASTSS minusExpMax<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      expRound<>+0(SB), Y12
+	VBROADCASTSS expRound<>+0(SB), Y12
 	VFNMADD231PS log2e<>+0(SB), Y0, Y12
 	VSUBPS       expRound<>+0(SB), Y12, Y1
 	VFMADD231PS  ln2<>+0(SB), Y1, Y0
-	VMOVUPS      sigmoid5<>+0(SB), Y1
+	VBROADCASTSS sigmoid5<>+0(SB), Y1
 	VFNMADD213PS sigmoid4<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid3<>+0(SB), Y0, Y1
 	VFNMADD213PS sigmoid2<>+0(SB), Y0, Y1
@@ -3020,7 +2930,7 @@ tail:
 	VFNMADD213PS one<>+0(SB), Y0, Y1
 	VPSLLD       $0x17, Y12, Y12
 	VFMADD213PS  one<>+0(SB), Y12, Y1
-	VMOVUPS      one<>+0(SB), Y12
+	VBROADCASTSS one<>+0(SB), Y12
 	VDIVPS       Y1, Y12, Y1
 	VFNMADD213PS Y11, Y1, Y11
 	VFMADD213PS  Y1, Y1, Y11
@@ -3067,34 +2977,34 @@ TEXT ·colExpSumAVX512(SB), NOSPLIT, $0-92
 	JL           last
 
 pairs:
-	VMOVUPS       (CX), Y3
-	VINSERTF64X4  $0x01, (CX)(SI*1), Z3, Z3
-	VSUBPS        Z1, Z3, Z3
-	VMULPS        Z0, Z3, Z3
-	VMOVUPS       expMax<>+0(SB), Z4
-	VMINPS        Z3, Z4, Z4
-	VMOVUPS       expMin<>+0(SB), Z5
-	VMAXPS        Z4, Z5, Z4
-	VMOVUPS       expRound<>+0(SB), Z6
-	VFMADD231PS   log2e<>+0(SB), Z4, Z6
-	VSUBPS        expRound<>+0(SB), Z6, Z5
-	VFNMADD231PS  ln2High<>+0(SB), Z5, Z4
-	VFNMADD231PS  ln2Low<>+0(SB), Z5, Z4
-	VMOVUPS       exp6<>+0(SB), Z5
-	VFMADD213PS   exp5<>+0(SB), Z4, Z5
-	VFMADD213PS   exp4<>+0(SB), Z4, Z5
-	VFMADD213PS   exp3<>+0(SB), Z4, Z5
-	VFMADD213PS   exp2<>+0(SB), Z4, Z5
-	VFMADD213PS   one<>+0(SB), Z4, Z5
-	VFMADD213PS   one<>+0(SB), Z4, Z5
-	VPSLLD        $0x17, Z6, Z6
-	VMULPS        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y3
-	VADDPS        Y5, Y2, Y2
-	VADDPS        Y3, Y2, Y2
-	LEAQ          (CX)(SI*2), CX
-	SUBQ          $0x02, BX
-	JGE           pairs
+	VMOVUPS           (CX), Y3
+	VINSERTF64X4      $0x01, (CX)(SI*1), Z3, Z3
+	VSUBPS            Z1, Z3, Z3
+	VMULPS            Z0, Z3, Z3
+	VBROADCASTSS      expMax<>+0(SB), Z4
+	VMINPS            Z3, Z4, Z4
+	VBROADCASTSS      expMin<>+0(SB), Z5
+	VMAXPS            Z4, Z5, Z4
+	VBROADCASTSS      expRound<>+0(SB), Z6
+	VFMADD231PS.BCST  log2e<>+0(SB), Z4, Z6
+	VSUBPS.BCST       expRound<>+0(SB), Z6, Z5
+	VFNMADD231PS.BCST ln2High<>+0(SB), Z5, Z4
+	VFNMADD231PS.BCST ln2Low<>+0(SB), Z5, Z4
+	VBROADCASTSS      exp6<>+0(SB), Z5
+	VFMADD213PS.BCST  exp5<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  exp4<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  exp3<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  exp2<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  one<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  one<>+0(SB), Z4, Z5
+	VPSLLD            $0x17, Z6, Z6
+	VMULPS            Z6, Z5, Z5
+	VEXTRACTF64X4     $0x01, Z5, Y3
+	VADDPS            Y5, Y2, Y2
+	VADDPS            Y3, Y2, Y2
+	LEAQ              (CX)(SI*2), CX
+	SUBQ              $0x02, BX
+	JGE               pairs
 
 last:
 	ADDQ $0x02, BX
@@ -3104,16 +3014,16 @@ single:
 	VMOVUPS      (CX), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
-	VMOVUPS      expMax<>+0(SB), Y4
+	VBROADCASTSS expMax<>+0(SB), Y4
 	VMINPS       Y3, Y4, Y4
-	VMOVUPS      expMin<>+0(SB), Y3
+	VBROADCASTSS expMin<>+0(SB), Y3
 	VMAXPS       Y4, Y3, Y4
-	VMOVUPS      expRound<>+0(SB), Y5
+	VBROADCASTSS expRound<>+0(SB), Y5
 	VFMADD231PS  log2e<>+0(SB), Y4, Y5
 	VSUBPS       expRound<>+0(SB), Y5, Y3
 	VFNMADD231PS ln2High<>+0(SB), Y3, Y4
 	VFNMADD231PS ln2Low<>+0(SB), Y3, Y4
-	VMOVUPS      exp6<>+0(SB), Y3
+	VBROADCASTSS exp6<>+0(SB), Y3
 	VFMADD213PS  exp5<>+0(SB), Y4, Y3
 	VFMADD213PS  exp4<>+0(SB), Y4, Y3
 	VFMADD213PS  exp3<>+0(SB), Y4, Y3
@@ -3200,140 +3110,140 @@ loop:
 	VMOVDQA32       Z2, Z8
 	VMOVDQA32       Z3, Z9
 	VMOVSHDUP       Z6, Z10
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z10, Z10
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z10, Z10
 	VMOVDQA32       Z6, Z11
 	VMOVSLDUP       Z10, K2, Z11
 	VMOVSHDUP       Z6, K1, Z10
 	VMOVSHDUP       Z8, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z8, Z8
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z8, Z8
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z8, Z12
 	VMOVSLDUP       Z6, K2, Z12
 	VMOVSHDUP       Z8, K1, Z6
 	VPTERNLOGD.BCST $0x96, (SP), Z7, Z6
 	VPTERNLOGD.BCST $0x96, 4(SP), Z9, Z10
 	VMOVSHDUP       Z6, Z7
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z7, Z7
 	VMOVDQA32       Z6, Z8
 	VMOVSLDUP       Z7, K2, Z8
 	VMOVSHDUP       Z6, K1, Z7
 	VMOVSHDUP       Z10, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z10, Z9
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z10, Z9
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z9, Z10
 	VMOVSLDUP       Z6, K2, Z10
 	VMOVSHDUP       Z9, K1, Z6
 	VPTERNLOGD.BCST $0x96, 8(SP), Z12, Z6
 	VPTERNLOGD.BCST $0x96, 12(SP), Z11, Z7
 	VMOVSHDUP       Z6, Z9
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z9, Z9
 	VMOVDQA32       Z6, Z11
 	VMOVSLDUP       Z9, K2, Z11
 	VMOVSHDUP       Z6, K1, Z9
 	VMOVSHDUP       Z7, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z7, Z12
 	VMOVSLDUP       Z6, K2, Z12
 	VMOVSHDUP       Z7, K1, Z6
 	VPTERNLOGD.BCST $0x96, 16(SP), Z10, Z6
 	VPTERNLOGD.BCST $0x96, 20(SP), Z8, Z9
 	VMOVSHDUP       Z6, Z7
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z7, Z7
 	VMOVDQA32       Z6, Z8
 	VMOVSLDUP       Z7, K2, Z8
 	VMOVSHDUP       Z6, K1, Z7
 	VMOVSHDUP       Z9, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z9, Z10
 	VMOVSLDUP       Z6, K2, Z10
 	VMOVSHDUP       Z9, K1, Z6
 	VPTERNLOGD.BCST $0x96, 24(SP), Z12, Z6
 	VPTERNLOGD.BCST $0x96, 28(SP), Z11, Z7
 	VMOVSHDUP       Z6, Z9
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z9, Z9
 	VMOVDQA32       Z6, Z11
 	VMOVSLDUP       Z9, K2, Z11
 	VMOVSHDUP       Z6, K1, Z9
 	VMOVSHDUP       Z7, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z7, Z12
 	VMOVSLDUP       Z6, K2, Z12
 	VMOVSHDUP       Z7, K1, Z6
 	VPTERNLOGD.BCST $0x96, 32(SP), Z10, Z6
 	VPTERNLOGD.BCST $0x96, 36(SP), Z8, Z9
 	VMOVSHDUP       Z6, Z7
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z7, Z7
 	VMOVDQA32       Z6, Z8
 	VMOVSLDUP       Z7, K2, Z8
 	VMOVSHDUP       Z6, K1, Z7
 	VMOVSHDUP       Z9, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z9, Z10
 	VMOVSLDUP       Z6, K2, Z10
 	VMOVSHDUP       Z9, K1, Z6
 	VPTERNLOGD.BCST $0x96, 40(SP), Z12, Z6
 	VPTERNLOGD.BCST $0x96, 44(SP), Z11, Z7
 	VMOVSHDUP       Z6, Z9
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z9, Z9
 	VMOVDQA32       Z6, Z11
 	VMOVSLDUP       Z9, K2, Z11
 	VMOVSHDUP       Z6, K1, Z9
 	VMOVSHDUP       Z7, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z7, Z12
 	VMOVSLDUP       Z6, K2, Z12
 	VMOVSHDUP       Z7, K1, Z6
 	VPTERNLOGD.BCST $0x96, 48(SP), Z10, Z6
 	VPTERNLOGD.BCST $0x96, 52(SP), Z8, Z9
 	VMOVSHDUP       Z6, Z7
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z7, Z7
 	VMOVDQA32       Z6, Z8
 	VMOVSLDUP       Z7, K2, Z8
 	VMOVSHDUP       Z6, K1, Z7
 	VMOVSHDUP       Z9, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z9, Z10
 	VMOVSLDUP       Z6, K2, Z10
 	VMOVSHDUP       Z9, K1, Z6
 	VPTERNLOGD.BCST $0x96, 56(SP), Z12, Z6
 	VPTERNLOGD.BCST $0x96, 60(SP), Z11, Z7
 	VMOVSHDUP       Z6, Z9
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z9, Z9
 	VMOVDQA32       Z6, Z11
 	VMOVSLDUP       Z9, K2, Z11
 	VMOVSHDUP       Z6, K1, Z9
 	VMOVSHDUP       Z7, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z7, Z7
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z7, Z12
 	VMOVSLDUP       Z6, K2, Z12
 	VMOVSHDUP       Z7, K1, Z6
 	VPTERNLOGD.BCST $0x96, 64(SP), Z10, Z6
 	VPTERNLOGD.BCST $0x96, 68(SP), Z8, Z9
 	VMOVSHDUP       Z6, Z7
-	VPMULUDQ        philoxMul0<>+0(SB), Z6, Z6
-	VPMULUDQ        philoxMul0<>+0(SB), Z7, Z7
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul0<>+0(SB), Z7, Z7
 	VMOVDQA32       Z6, Z8
 	VMOVSLDUP       Z7, K2, Z8
 	VMOVSHDUP       Z6, K1, Z7
 	VMOVSHDUP       Z9, Z6
-	VPMULUDQ        philoxMul1<>+0(SB), Z9, Z9
-	VPMULUDQ        philoxMul1<>+0(SB), Z6, Z6
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z9, Z9
+	VPMULUDQ.BCST   philoxMul1<>+0(SB), Z6, Z6
 	VMOVDQA32       Z9, Z10
 	VMOVSLDUP       Z6, K2, Z10
 	VMOVSHDUP       Z9, K1, Z6
@@ -3361,7 +3271,7 @@ loop:
 	VPCMPUD         $0x05, Z4, Z6, K3
 	VMULPS.Z        192(CX), Z5, K3, Z6
 	VMOVUPS         Z6, 192(AX)
-	VPADDD          sixteen<>+0(SB), Z0, Z0
+	VPADDD.BCST     sixteen<>+0(SB), Z0, Z0
 	ADDQ            $0x00000100, CX
 	ADDQ            $0x00000100, AX
 	SUBQ            $0x40, DX
@@ -3397,15 +3307,7 @@ DATA sixteen<>+16(SB)/4, $0x00000010
 DATA sixteen<>+20(SB)/4, $0x00000010
 DATA sixteen<>+24(SB)/4, $0x00000010
 DATA sixteen<>+28(SB)/4, $0x00000010
-DATA sixteen<>+32(SB)/4, $0x00000010
-DATA sixteen<>+36(SB)/4, $0x00000010
-DATA sixteen<>+40(SB)/4, $0x00000010
-DATA sixteen<>+44(SB)/4, $0x00000010
-DATA sixteen<>+48(SB)/4, $0x00000010
-DATA sixteen<>+52(SB)/4, $0x00000010
-DATA sixteen<>+56(SB)/4, $0x00000010
-DATA sixteen<>+60(SB)/4, $0x00000010
-GLOBL sixteen<>(SB), RODATA|NOPTR, $64
+GLOBL sixteen<>(SB), RODATA|NOPTR, $32
 
 // func colMaxAVX2(dst []float32, x []float32, rows int, stride int)
 // Requires: AVX

@@ -21,21 +21,21 @@ const expRound = 3<<22 + 127
 func exp(x reg.VecVirtual) reg.VecVirtual {
 	c, n, t := like(x), like(x), like(x)
 	clamp(x, c, n, constant("expMin", -87.33654), constant("expMax", 88.37626))
-	VMOVUPS(constant("expRound", expRound), t)
-	VFMADD231PS(constant("log2e", math.Log2E), c, t)
-	VSUBPS(constant("expRound", expRound), t, n)
+	VBROADCASTSS(constant("expRound", expRound), t)
+	fma231.with(constant("log2e", math.Log2E), c, t)
+	sub.with(constant("expRound", expRound), t, n)
 	// ln 2 in two parts; the first has few bits, so n times it is exact.
 	const high = 0.693359375
-	VFNMADD231PS(constant("ln2High", high), n, c)
-	VFNMADD231PS(constant("ln2Low", math.Ln2-high), n, c)
+	fnma231.with(constant("ln2High", high), n, c)
+	fnma231.with(constant("ln2Low", math.Ln2-high), n, c)
 	p := n
-	VMOVUPS(constant("exp6", 0.00138145406), p)
-	VFMADD213PS(constant("exp5", 0.00836874545), c, p)
-	VFMADD213PS(constant("exp4", 0.041668389), c, p)
-	VFMADD213PS(constant("exp3", 0.166665211), c, p)
-	VFMADD213PS(constant("exp2", 0.49999994), c, p)
-	VFMADD213PS(constant("one", 1), c, p)
-	VFMADD213PS(constant("one", 1), c, p)
+	VBROADCASTSS(constant("exp6", 0.00138145406), p)
+	fma213.with(constant("exp5", 0.00836874545), c, p)
+	fma213.with(constant("exp4", 0.041668389), c, p)
+	fma213.with(constant("exp3", 0.166665211), c, p)
+	fma213.with(constant("exp2", 0.49999994), c, p)
+	fma213.with(constant("one", 1), c, p)
+	fma213.with(constant("one", 1), c, p)
 	VPSLLD(Imm(23), t, t)
 	VMULPS(t, p, p)
 	return p
@@ -44,9 +44,9 @@ func exp(x reg.VecVirtual) reg.VecVirtual {
 // clamp emits c = min(max(x, least), greatest) with the help of another
 // register. MINPS and MAXPS return their second source when either is NaN.
 func clamp(x, c, help reg.VecVirtual, least, greatest Mem) {
-	VMOVUPS(greatest, c)
+	VBROADCASTSS(greatest, c)
 	VMINPS(x, c, c)
-	VMOVUPS(least, help)
+	VBROADCASTSS(least, help)
 	VMAXPS(c, help, c)
 }
 
@@ -56,21 +56,21 @@ func clamp(x, c, help reg.VecVirtual, least, greatest Mem) {
 func sigmoid(x reg.VecVirtual) reg.VecVirtual {
 	c, n, t := like(x), like(x), like(x)
 	clamp(x, c, n, constant("minusExpMax", -88.37626), constant("minusExpMin", 87.33654))
-	VMOVUPS(constant("expRound", expRound), t)
-	VFNMADD231PS(constant("log2e", math.Log2E), c, t)
-	VSUBPS(constant("expRound", expRound), t, n)
-	VFMADD231PS(constant("ln2", math.Ln2), n, c) // -r
+	VBROADCASTSS(constant("expRound", expRound), t)
+	fnma231.with(constant("log2e", math.Log2E), c, t)
+	sub.with(constant("expRound", expRound), t, n)
+	fma231.with(constant("ln2", math.Ln2), n, c) // -r
 	p := n
-	VMOVUPS(constant("sigmoid5", 0.00831250101), p)
-	VFNMADD213PS(constant("sigmoid4", 0.0418903306), c, p)
-	VFNMADD213PS(constant("sigmoid3", 0.166671157), c, p)
-	VFNMADD213PS(constant("sigmoid2", 0.499992311), c, p)
-	VFNMADD213PS(constant("one", 1), c, p)
-	VFNMADD213PS(constant("one", 1), c, p)
+	VBROADCASTSS(constant("sigmoid5", 0.00831250101), p)
+	fnma213.with(constant("sigmoid4", 0.0418903306), c, p)
+	fnma213.with(constant("sigmoid3", 0.166671157), c, p)
+	fnma213.with(constant("sigmoid2", 0.499992311), c, p)
+	fnma213.with(constant("one", 1), c, p)
+	fnma213.with(constant("one", 1), c, p)
 	VPSLLD(Imm(23), t, t)
-	VFMADD213PS(constant("one", 1), t, p)
+	fma213.with(constant("one", 1), t, p)
 	one := t
-	VMOVUPS(constant("one", 1), one)
+	VBROADCASTSS(constant("one", 1), one)
 	VDIVPS(p, one, p)
 	return p
 }

@@ -32,6 +32,7 @@ func gemmKernels() {
 			gemm(s, vectors)
 		}
 	}
+	tileKernels()
 }
 
 // gemm writes a kernel for tiles of s.rows rows and vectors*s.lanes columns.

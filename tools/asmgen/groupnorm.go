@@ -24,14 +24,14 @@ func groupNormKernels(s isa) {
 	normSumsSiLU(s)
 }
 
-// normTurn is the number of elements in a turn of the loops with two sums.
-const normTurn = 16
+// normSum is the number of partial sums in the loops with two sums.
+const normSum = 16
 
 func normSums(s isa) {
 	function(s, "normSums", "(g, x []float32, r, s float32) (h, hx float32)", "returns the sums of g and of g*(r*x+s).")
 	rstd, shift := scalar(s, "r"), scalar(s, "s")
-	sum, dot := newPartials(s, normTurn), newPartials(s, normTurn)
-	forEach(s, []string{"g", "x"}, normTurn, []*partials{sum, dot}, func(l *loop, u int) {
+	sum, dot := newPartials(s, normSum), newPartials(s, normSum)
+	forEach(s, []string{"g", "x"}, sumTurn, []*partials{sum, dot}, func(l *loop, u int) {
 		h, x := l.load("g"), l.load("x")
 		addNormSums(h, x, rstd, shift, sum.at(u), dot.at(u))
 	})
@@ -44,8 +44,8 @@ func normSumsSiLU(s isa) {
 	function(s, "normSumsSiLU", "(dst, g, x []float32, a, b, r, s float32) (h, hx float32)",
 		"sets dst = h = g*silu'(a*x+b) and returns the sums of h and of h*(r*x+s).")
 	a, b, rstd, shift := scalar(s, "a"), scalar(s, "b"), scalar(s, "r"), scalar(s, "s")
-	sum, dot := newPartials(s, normTurn), newPartials(s, normTurn)
-	forEach(s, []string{"dst", "g", "x"}, normTurn, []*partials{sum, dot}, func(l *loop, u int) {
+	sum, dot := newPartials(s, normSum), newPartials(s, normSum)
+	forEach(s, []string{"dst", "g", "x"}, sumTurn, []*partials{sum, dot}, func(l *loop, u int) {
 		h, x := l.load("g"), l.load("x")
 		z := like(x)
 		VMOVAPS(x, z)

@@ -152,7 +152,7 @@ func dropout16(dst, x, n reg.Register, next reg.VecVirtual) {
 		VMULPS_Z(Mem{Base: x, Disp: 64 * i}, keep, at, v)
 		VMOVUPS(v, Mem{Base: dst, Disp: 64 * i})
 	}
-	VPADDD(bits("sixteen", 16), next, next)
+	VPADDD_BCST(bits("sixteen", 16), next, next)
 	ADDQ(U32(256), x)
 	ADDQ(U32(256), dst)
 	SUBQ(Imm(64), n)
@@ -177,8 +177,8 @@ func philox16(c *[4]reg.VecVirtual, keys Mem, even, odd reg.OpmaskVirtual) {
 func product16(a reg.VecVirtual, b Mem, evens, odds reg.OpmaskVirtual) (high, low reg.VecVirtual) {
 	even, odd, low := ZMM(), ZMM(), ZMM()
 	VMOVSHDUP(a, odd)
-	VPMULUDQ(b, a, even)
-	VPMULUDQ(b, odd, odd)
+	VPMULUDQ_BCST(b, a, even)
+	VPMULUDQ_BCST(b, odd, odd)
 	VMOVDQA32(even, low)
 	VMOVSLDUP(odd, odds, low)
 	VMOVSHDUP(even, evens, odd)

@@ -13,10 +13,10 @@ type partials struct {
 	sums []reg.Register // once narrowed
 }
 
-// newPartials returns zeroed partial sums for a turn of that many elements.
-func newPartials(s isa, turn int) *partials {
+// newPartials returns that many zeroed partial sums.
+func newPartials(s isa, count int) *partials {
 	p := &partials{}
-	for range turn / s.lanes {
+	for range count / s.lanes {
 		v := s.reg()
 		s.zero(v)
 		p.wide = append(p.wide, v)
@@ -30,7 +30,7 @@ func (p *partials) at(u int) reg.Register {
 	if p.sums != nil {
 		return p.sums[0]
 	}
-	return p.wide[u]
+	return p.wide[u%len(p.wide)]
 }
 
 // narrow takes the sums apart into ymm registers.

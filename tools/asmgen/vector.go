@@ -40,15 +40,17 @@ func finish() {
 	RET()
 }
 
-// constants are 64-byte broadcast float32 (or their bits) in read-only data.
+// constants are float32 (or their bits) in every lane of 32 bytes of read-only
+// data. Instructions on zmm registers broadcast the first lane: the linker aligns
+// data to 32 bytes, and 64 would cross cache lines.
 var constants = map[string]Mem{}
 
-// constant returns a memory operand that holds v in every lane.
+// constant returns a memory operand that holds v.
 func constant(name string, v float32) Mem { return bits(name, math.Float32bits(v)) }
 
 // bits is constant for a raw pattern.
 func bits(name string, v uint32) Mem {
-	words := make([]uint32, 16)
+	words := make([]uint32, 8)
 	for i := range words {
 		words[i] = v
 	}
@@ -74,6 +76,27 @@ func like(v reg.VecVirtual) reg.VecVirtual {
 		return ZMM()
 	}
 	return YMM()
+}
+
+// constantOp is an instruction whose first operand is a constant in memory.
+type constantOp struct{ ymm, zmm func(...Op) }
+
+// The instructions that take constants.
+var (
+	fma213  = constantOp{VFMADD213PS, VFMADD213PS_BCST}
+	fma231  = constantOp{VFMADD231PS, VFMADD231PS_BCST}
+	fnma213 = constantOp{VFNMADD213PS, VFNMADD213PS_BCST}
+	fnma231 = constantOp{VFNMADD231PS, VFNMADD231PS_BCST}
+	sub     = constantOp{VSUBPS, VSUBPS_BCST}
+)
+
+// with emits the instruction on registers of one width.
+func (o constantOp) with(m Mem, a, b reg.VecVirtual) {
+	if b.Size() == 64 {
+		o.zmm(m, a, b)
+		return
+	}
+	o.ymm(m, a, b)
 }
 
 // fit returns the part of v that is as wide as to.
