@@ -10,11 +10,14 @@ import (
 // Device is what programs run on.
 type Device struct{ backend engine.Backend }
 
+// MaxThreads is the greatest number of threads that OpenCPU accepts.
+const MaxThreads = 1024
+
 // OpenCPU returns the processor's fastest kernels on the given number of
-// threads; 0 stands for one a logical processor.
+// threads, at most MaxThreads; 0 stands for one a logical processor.
 func OpenCPU(threads int) (*Device, error) {
-	if threads < 0 {
-		return nil, fmt.Errorf("model: %d threads, want 0 or more", threads)
+	if threads < 0 || threads > MaxThreads {
+		return nil, fmt.Errorf("model: %d threads, want 0 to %d", threads, MaxThreads)
 	}
 	return &Device{cpu.New(threads)}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"edm/model"
 	"edm/sample"
 )
 
@@ -83,7 +84,7 @@ func (o *options) validateCommon(changed func(string) bool) error {
 		{o.networkPath == "" && (o.runs == "" || changed("network")), "--network or --runs is empty, want a snapshot or a folder of runs"},
 		{o.batch < 1, fmt.Sprintf("--batch is %d, want at least 1", o.batch)},
 		{o.grid < 0, fmt.Sprintf("--grid is %d, want 0 or more columns", o.grid)},
-		{o.threads < 0, fmt.Sprintf("--threads is %d, want 0 or more", o.threads)},
+		{o.threads < 0 || o.threads > model.MaxThreads, fmt.Sprintf("--threads is %d, want 0 to %d", o.threads, model.MaxThreads)},
 		{changed("nfe") && o.nfe < 1, fmt.Sprintf("--nfe is %d, want at least 1", o.nfe)},
 		{changed("nfe") && changed(stepsName), "--nfe and --steps exclude each other: --nfe decides the steps"},
 	} {

@@ -104,6 +104,7 @@ func TestBenchFaults(t *testing.T) {
 		{[]string{"--arch=mlp"}, "mlp"},
 		{[]string{"--recompute=7"}, "recompute is [7]"},
 		{[]string{"--threads=-1"}, "--threads is -1"},
+		{[]string{"--threads=1025"}, "--threads is 1025, want 0 to 1024"},
 	} {
 		code, stdout, stderr := execute(append([]string{"--bench"}, c.args...)...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) {

@@ -175,7 +175,7 @@ func (r *request) validate() error {
 		{r.resolution < 0, fmt.Sprintf("--resolution is %d, want 0 (as stored) or more", r.resolution)},
 		{r.channels != 0 && r.channels != 1 && r.channels != 3, fmt.Sprintf("--channels is %d, want 1 or 3", r.channels)},
 		{r.preview < 0, fmt.Sprintf("--preview is %d, want 0 or more images", r.preview)},
-		{r.threads < 0, fmt.Sprintf("--threads is %d, want 0 or more", r.threads)},
+		{r.threads < 0 || r.threads > model.MaxThreads, fmt.Sprintf("--threads is %d, want 0 to %d", r.threads, model.MaxThreads)},
 		{r.resume != "" && r.transfer != "", "--transfer starts a new run: leave out --resume"},
 		{r.inspect && r.resume != "", "--inspect looks at --data: leave out --resume"},
 		{r.inspect && r.dryRun, "--inspect and --dry-run are two reports: choose one"},

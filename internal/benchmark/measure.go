@@ -95,9 +95,9 @@ func measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mod
 	return w.model.Layout().Count, nil
 }
 
-// rates returns images a second of each round. Two steps come before: the first
-// makes the program and touches its memory, the second says how many fill a
-// round.
+// rates returns images a second of each round. The step before makes the
+// program and touches its memory; the next says how many fill a round, and is
+// the first round if it fills one.
 func rates(step func() error, batch int, o Options) ([]float64, error) {
 	if err := step(); err != nil {
 		return nil, err
@@ -106,9 +106,12 @@ func rates(step func() error, batch int, o Options) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	steps := max(1, int(math.Round(o.Length.Seconds()/once)))
 	var all []float64
-	for range o.Rounds {
+	if once >= o.Length.Seconds() {
+		all = append(all, float64(batch)/once)
+	}
+	steps := max(1, int(math.Round(o.Length.Seconds()/once)))
+	for len(all) < o.Rounds {
 		seconds, err := timed(step, steps)
 		if err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ const gradSegments = 2
 func newAttnGrad(b *Backend, c engine.Call, count int) *attnGrad {
 	a := &attnGrad{heads: newHeads(b, c.In[1], count, gradGroups)}
 	a.segments = min(gradSegments, a.blocks.count)
-	if a.items() < fewChunks {
+	if a.items() < 2*b.pool.Threads() {
 		a.shared = a.items() * a.segments
 	}
 	a.scratch = make([]gradScratch, b.pool.Threads())

@@ -17,11 +17,11 @@ const (
 	fewChunks    = 16        // chunks of work, if the shape gives them
 )
 
-// conv computes y = conv(x, w), or the gradient by data, which is the same with
-// the channels of w exchanged and its taps reversed.
+// conv computes y = conv(x, w) with 3x3 kernels, or the gradient by data, which
+// is the same with the channels of w exchanged and its taps reversed.
 //
-// One strip of rows of one image is copied into a window: for 3x3 kernels three
-// copies of every channel, shifted by -1, 0 and 1 pixels with zeros at the
+// One strip of rows of one image is copied into a window: three copies of every
+// channel, shifted by -1, 0 and 1 pixels with zeros at the
 // border, so that the pixels of a tile are contiguous and aligned for every
 // tap whatever the width of the image. The weights are packed in panels of a
 // few output channels. A tile is a run of pixels; its sums go over (channel,
@@ -133,10 +133,6 @@ func (c *conv) packPanel(p, _ int) {
 		return
 	}
 	taps := c.taps()
-	if taps == 1 {
-		c.k.copyPanels(dst, c.weights[first:], valid, c.depth, c.width, 0)
-		return
-	}
 	for ch := range c.depth {
 		c.k.interleave(dst[ch*taps*rows:], c.weights[(ch*c.width+first)*taps:], valid, rows, taps, taps, rows)
 	}
@@ -180,10 +176,6 @@ func (c *conv) fill(window []float32, n, y0, y1 int) {
 		at := (n*c.depth+ch)*c.pixels() + top*c.w
 		src := c.in[at : at+size]
 		dst := window[ch*c.stride : (ch+1)*c.stride]
-		if pad == 0 {
-			copy(dst, src)
-			continue
-		}
 		used := (y1 - y0 + 2) * c.w
 		for kx := range 3 {
 			plane := dst[kx*c.plane : kx*c.plane+used]

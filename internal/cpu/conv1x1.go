@@ -37,7 +37,7 @@ type conv1x1Scratch struct {
 func newConv1x1(b *Backend, n, depth, width, pixels int, transposed bool, scale float64) *conv1x1 {
 	c := &conv1x1{b: b, n: n, depth: depth, width: width, pixels: pixels, transposed: transposed, scale: float32(scale)}
 	c.parts = min(ceilDiv(fewChunks, n), b.k.tiles(pixels).count)
-	c.ahead = newFetchPlan(depth, width, pixels, groupColumns)
+	c.ahead = newFetchPlan(&product{m: width, depth: depth, bStep: pixels, ldc: pixels})
 	c.scratch = make([]conv1x1Scratch, b.pool.Threads())
 	c.job = c.chunk
 	return c

@@ -26,8 +26,9 @@ type conv1x1Weights struct {
 	blocks      int
 	segments    int
 	part, parts int // rows of a chunk; chunks of a segment
-	ahead       *fetchPlan
 	scratch     []conv1x1WeightsScratch
+
+	linesT, linesA []int32 // of a block of the transposed operand and of the other
 
 	a, t, dw, sums []float32
 	multiplyJob    func(chunk, worker int)
@@ -44,6 +45,7 @@ const (
 	pixelBlock   = 128       // a tile's B in the L1 cache
 	segmentSums  = 256 << 10 // sums of all segments
 	mostSegments = 16
+	leastRows    = 64 // of a part: each transposes all columns again
 )
 
 func newConv1x1Weights(b *Backend, n, cin, cout, pixels int, scale float64) *conv1x1Weights {
@@ -55,11 +57,11 @@ func newConv1x1Weights(b *Backend, n, cin, cout, pixels int, scale float64) *con
 	c.steps = ceilDiv(pixels, c.strips)
 	c.strips = ceilDiv(pixels, c.steps)
 	c.blocks = n * c.strips
-	c.segments = min(c.blocks, max(min(segmentSums/(c.rows*c.cols), mostSegments), 4))
-	c.parts = min(ceilDiv(mostSegments/2, c.segments), ceilDiv(c.rows, 32))
+	c.segments = max(min(segmentSums/(c.rows*c.cols), mostSegments, c.blocks), 1)
+	c.parts = min(ceilDiv(mostSegments/2, c.segments), ceilDiv(c.rows, leastRows))
 	c.part = roundUp(ceilDiv(c.rows, c.parts), maxRows)
 	c.parts = ceilDiv(c.rows, c.part)
-	c.ahead = newFetchPlan(c.cols, c.part, pixels, c.steps)
+	c.linesT, c.linesA = lineStarts(c.cols, c.steps, pixels), lineStarts(c.part, c.steps, pixels)
 	c.scratch = make([]conv1x1WeightsScratch, b.pool.Threads())
 	c.multiplyJob, c.addJob = c.multiply, c.add
 	return c
@@ -125,10 +127,10 @@ func (c *conv1x1Weights) multiply(chunk, worker int) {
 }
 
 // comingUp lists what is fetched for block i, if it is before the last.
-func (c *conv1x1Weights) comingUp(i, last, from int) (lists [3]fetchList) {
+func (c *conv1x1Weights) comingUp(i, last, from int) (lists fetchLists) {
 	if i < last {
 		a, t, _ := c.block(i, from)
-		lists[0], lists[1] = fetchList{t, c.ahead.b}, fetchList{a, c.ahead.c}
+		lists[0], lists[1] = fetchList{t, c.linesT}, fetchList{a, c.linesA}
 	}
 	return lists
 }

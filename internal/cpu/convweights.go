@@ -58,10 +58,6 @@ func newConvWeights(b *Backend, n, cin, cout, h, w, kernel int, scale float32) *
 	}
 	c.blocks = ceilDiv(n, c.images) * c.strips
 	c.group = c.k.lanes
-	if kernel == 1 {
-		vectors := ceilDiv(cin, c.k.lanes)
-		c.group *= ceilDiv(vectors, ceilDiv(vectors, maxVectors))
-	}
 	c.groups = ceilDiv(cin, c.group)
 	c.border = (c.rows + kernel - 1) * (w + kernel - 1) * c.group
 	c.wave = min(max(waveFloats/(c.xBlock()+c.gBlock()), 1), c.blocks)

@@ -11,21 +11,30 @@ const (
 	groupColumns = 192 // columns fetched at a time: runs of 12 lines
 )
 
-// fetchPlan lists where the lines of a group of columns of B and of C begin.
-type fetchPlan struct{ b, c []int32 }
+// fetchPlan lists where the cache lines begin of a group of columns of B and of
+// as many of C, and of a block of rows of A.
+type fetchPlan struct{ a, b, c []int32 }
 
-// newFetchPlan returns the plan for so many rows of B and of C, both of stride
-// elements, in groups of cols columns.
-func newFetchPlan(bRows, cRows, stride, cols int) *fetchPlan {
-	list := func(rows int) (all []int32) {
-		for i := range rows {
-			for j := 0; j < cols; j += lineFloats {
-				all = append(all, int32(i*stride+j))
-			}
+// lineStarts lists the lines of rows rows of cols elements, stride apart.
+func lineStarts(rows, cols, stride int) (all []int32) {
+	for i := range rows {
+		for j := 0; j < cols; j += lineFloats {
+			all = append(all, int32(i*stride+j))
 		}
-		return all
 	}
-	return &fetchPlan{list(bRows), list(cRows)}
+	return all
+}
+
+// newFetchPlan returns the plan of a product.
+func newFetchPlan(p *product) *fetchPlan {
+	plan := &fetchPlan{
+		b: lineStarts(p.depth, groupColumns, p.bStep),
+		c: lineStarts(p.rowBlock(), groupColumns, p.ldc),
+	}
+	if p.rowBlock() < p.m && p.aStep == 1 {
+		plan.a = lineStarts(p.rowBlock(), p.depth, p.aRow)
+	}
+	return plan
 }
 
 // fetchList are lines to be fetched: elements of base.
@@ -34,13 +43,16 @@ type fetchList struct {
 	lines []int32
 }
 
+// fetchLists are those of what comes next: B, C, the residual and A.
+type fetchLists [4]fetchList
+
 // fetcher hands out lists of lines.
 type fetcher struct {
-	lists [3]fetchList
+	lists fetchLists
 	turns int // of the kernels until the lines are wanted
 }
 
-func (f *fetcher) start(lists [3]fetchList, turns int) { f.lists, f.turns = lists, turns }
+func (f *fetcher) start(lists fetchLists, turns int) { f.lists, f.turns = lists, turns }
 
 // share gives a call of a kernel its even share of the lines.
 func (f *fetcher) share(t *tileArgs) {
@@ -62,20 +74,34 @@ func (f *fetcher) share(t *tileArgs) {
 	f.turns -= turns
 }
 
-// comingUp lists what is fetched for the group of columns that begins with a
-// tile, or if the tiles end at to, for what comes next.
-func (p *product) comingUp(k *kernels, tile, to int) (lists [3]fetchList) {
-	if p.ahead == nil {
+// comingUp lists what is fetched while the kernels compute rows [i,i+rows) of a
+// group of columns: the next group, which begins with a tile, or if the tiles
+// end at to, the first group of the next block of rows, or what comes after the
+// product.
+func (p *product) comingUp(k *kernels, i, rows, first, tile, to int) (lists fetchLists) {
+	plan := p.ahead
+	if plan == nil {
 		return lists
 	}
 	next, from := p.next, 0
-	if tile < to {
-		next = [3][]float32{p.b, p.c, p.residual}
-		from, _ = k.tiles(p.n).at(tile)
+	if tile >= to {
+		i, tile = i+rows, first
 	}
-	for i, lines := range [][]int32{p.ahead.b, p.ahead.c, p.ahead.c} {
-		if next[i] != nil {
-			lists[i] = fetchList{next[i][from:], lines}
+	if i < p.m {
+		rows = min(p.rowBlock(), p.m-i)
+		from, _ = k.tiles(p.n).at(tile)
+		next = [3][]float32{p.b, p.c[i*p.ldc:], nil}
+		if p.residual != nil {
+			next[2] = p.residual[i*p.ldc:]
+		}
+	}
+	if tile == first && 0 < i && i < p.m {
+		lists[3] = fetchList{p.a[i*p.aRow:], plan.a[:len(plan.a)/p.rowBlock()*rows]}
+	}
+	c := plan.c[:len(plan.c)/p.rowBlock()*rows]
+	for n, lines := range [][]int32{plan.b, c, c} {
+		if next[n] != nil {
+			lists[n] = fetchList{next[n][from:], lines}
 		}
 	}
 	return lists

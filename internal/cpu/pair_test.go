@@ -64,9 +64,12 @@ func TestPairsAreTwoOfOneLayer(t *testing.T) {
 		stats, apply := cases[0].Call, cases[1].Call
 		sums, data := cases[2].Call, cases[3].Call
 		otherSums := cases[5].Call // with SiLU
+		fewer := stats
+		fewer.Spec = op.GNStats{Groups: 1, Eps: 1e-3}
 		for name, steps := range map[string][2]engine.Step{
 			"statistics of another image":   {{Call: stats, Inputs: []int{9}, Output: 1}, {Call: apply, Inputs: []int{0, 1, 2, 9}, Output: 4}},
 			"statistics that are not read":  {{Call: stats, Inputs: []int{0}, Output: 2}, {Call: apply, Inputs: []int{0, 1, 2, 3}, Output: 4}},
+			"statistics of other groups":    {{Call: fewer, Inputs: []int{0}, Output: 1}, {Call: apply, Inputs: []int{0, 1, 2, 3}, Output: 4}},
 			"sums of another gradient":      {{Call: sums, Inputs: []int{1, 0, 2, 3, 4}, Output: 5}, {Call: data, Inputs: []int{0, 1, 2, 3, 4, 5}, Output: 6}},
 			"sums before another function":  {{Call: otherSums, Inputs: []int{0, 1, 2, 3, 4}, Output: 5}, {Call: data, Inputs: []int{0, 1, 2, 3, 4, 5}, Output: 6}},
 			"an operation that has no pair": {{Call: apply, Inputs: []int{0, 1, 2, 3}, Output: 4}, {Call: apply, Inputs: []int{4, 1, 2, 3}, Output: 5}},

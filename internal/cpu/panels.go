@@ -62,15 +62,6 @@ func (k *kernels) multiply(a, b []float32, off []int32, c []float32, ldc, m, col
 	}
 }
 
-// consecutive returns the offsets of n rows of stride elements.
-func consecutive(n, stride int) []int32 {
-	off := make([]int32, n)
-	for i := range off {
-		off[i] = int32(i * stride)
-	}
-	return off
-}
-
 // interleave writes n groups of width elements, each dstStride after the one
 // before: element r of group i is src[r*stride+i] for r < valid, zero for the
 // others. width is a multiple of 4.
@@ -124,32 +115,5 @@ func (k *kernels) transpose(dst, src []float32, rows, cols, dstStride, srcStride
 		for i := whole; i < rows; i++ {
 			dst[j*dstStride+i] = src[i*srcStride+j]
 		}
-	}
-}
-
-// copyPanels packs the transpose of src: panel p holds for each of n rows of
-// src, stride elements apart, its elements p*rows to (p+1)*rows; elements from m
-// on are zero. Panels are panelStride elements apart in dst.
-func (k *kernels) copyPanels(dst, src []float32, m, n, stride, panelStride int) {
-	for p := 0; p*k.rows < m; p++ {
-		from, panel := src[p*k.rows:], dst[p*panelStride:]
-		valid := min(k.rows, m-p*k.rows)
-		if valid == 8 {
-			copyEights(panel, from, n, stride)
-			continue
-		}
-		for i := range n {
-			row := panel[i*k.rows : (i+1)*k.rows]
-			clear(row[copy(row, from[i*stride:i*stride+valid]):])
-		}
-	}
-}
-
-// copyEights copies n groups of 8 elements, stride elements apart, to adjacent
-// ones. The copy in between tells the compiler that they do not overlap.
-func copyEights(dst, src []float32, n, stride int) {
-	for i := range n {
-		group := *(*[8]float32)(src[i*stride:])
-		*(*[8]float32)(dst[8*i:]) = group
 	}
 }

@@ -57,7 +57,7 @@ func (k *kernels) multiplyTiles(p *product, s *tileScratch, from, to int) {
 		for t := from; t < to; t++ {
 			if (t-from)%group == 0 {
 				turns := min(group, to-t) * (rows / k.rows) * (p.depth / fetchSteps)
-				s.fetch.start(p.comingUp(k, t+group, to), turns)
+				s.fetch.start(p.comingUp(k, i, rows, from, t+group, to), turns)
 			}
 			k.multiplyColumn(p, s, i, rows, t)
 		}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/tensor"
@@ -84,11 +85,12 @@ func exactConvs(t *testing.T, x, g, w []float32, n, cin, cout, h, width int) map
 
 // winogradSizes cross the boundaries of tiles (4 pixels), of groups and blocks
 // of tiles (8, 64), of blocks of channels (8, 16, 32) and of squares of channels
-// (64), have one or many blocks, and are deep.
+// (64), have one or many blocks, and are deep, the last with many blocks of each
+// kind of product.
 var winogradSizes = [][5]int{ // images, channels in and out, height, width
 	{1, 1, 1, 1, 1}, {1, 3, 8, 3, 5}, {2, 8, 3, 4, 4}, {3, 20, 31, 5, 9}, {1, 31, 33, 7, 8},
 	{7, 16, 16, 9, 13}, {1, 33, 17, 12, 31}, {17, 8, 20, 8, 8}, {2, 65, 71, 8, 11}, {5, 64, 40, 16, 17},
-	{1, 20, 8, 1, 300}, {1, 8, 20, 41, 2}, {2, 330, 24, 25, 21},
+	{1, 20, 8, 1, 300}, {1, 8, 20, 41, 2}, {2, 330, 24, 25, 21}, {71, 340, 8, 5, 5},
 }
 
 // TestWinograd holds every path against the definition. The error of a layer of
@@ -181,11 +183,30 @@ func TestKeptFilters(t *testing.T) {
 				}
 				fresh := run(0)
 				sameBits(t, "version 1", run(1), fresh)
+				saved := slices.Clone(w)
 				clear(w)
 				sameBits(t, "version 1 again", run(1), fresh)
 				zero := make([]float32, len(fresh))
 				sameBits(t, "version 2", run(2), zero)
 				sameBits(t, "no version", run(0), zero)
+				copy(w, saved)
+				sameBits(t, "back to version 1", run(1), fresh)
+			}
+		}
+	})
+}
+
+// TestGreatFiltersAreNotKept: what takes longer to read than to transform would
+// only take memory.
+func TestGreatFiltersAreNotKept(t *testing.T) {
+	eachBackend(t, func(t *testing.T, b *Backend) {
+		for channels, kept := range map[int]bool{128: true, 192: false} {
+			shape := convShape{n: 1, depth: channels, width: channels, h: 4, w: 4, kernel: 3}
+			c := newWinogradConv(b, shape, false, nil)
+			y, x := make([]float32, channels*16), normal(1, channels*16)
+			c.run(y, x, normal(2, channels*channels*9), poison(c.workspace()), 1)
+			if (c.kept != nil) != kept {
+				t.Errorf("filters of %d channels: kept is %v, want %v", channels, c.kept != nil, kept)
 			}
 		}
 	})

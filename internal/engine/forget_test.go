@@ -142,6 +142,27 @@ func TestForgettingFreesMemory(t *testing.T) {
 	}
 }
 
+// The step behind which values are forgotten still reads them as they are.
+func TestUntilReadsWhatIsForgotten(t *testing.T) {
+	g := gorgonia.NewGraph()
+	var b op.Builder
+	x := gorgonia.NewTensor(g, tensor.Float32, 1, gorgonia.WithShape(5), gorgonia.WithName("x"))
+	y := b.SiLU(x)
+	until := b.SiLU(y)
+	last := b.SiLU(until)
+	if b.Err != nil {
+		t.Fatal(b.Err)
+	}
+	f := engine.Forgetting{Values: gorgonia.Nodes{y}, Until: until}
+	p, err := engine.CompileForgetting(engine.Portable{}, f, last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Steps) != 3 {
+		t.Errorf("%d steps, want 3: nothing is needed again", len(p.Steps))
+	}
+}
+
 func TestForgettingFaults(t *testing.T) {
 	n := newTiny(t, tensor.Float32)
 	values := n.computed()
