@@ -187,7 +187,7 @@ func settings() []setting {
 		value(count, "batch", "`images` of a step", func(c *config) *int { return &c.Batch }),
 		value(count, "micro", "`images` of a pass over the network; divides --batch", func(c *config) *int { return &c.Micro }),
 		plain(list, "recompute", "image `sizes` at which the insides of the network's blocks are computed again for the gradients and not kept: less memory, up to a quarter more work, the same results (default: none)", func(c *config) *[]int { return &c.Recompute }),
-		plain(toggle, "recompute-light", "the same at every size for what takes no matrix product: half the memory for little time (--dry-run prints the choices)", func(c *config) *bool { return &c.RecomputeLight }),
+		plain(toggle, "recompute-light", "the same at every size for what takes no matrix product: a little more than half of a step's memory for little time (--dry-run prints the choices)", func(c *config) *bool { return &c.RecomputeLight }),
 		value((*pflag.FlagSet).Uint64Var, "seed", "`number` that decides every random draw", func(c *config) *uint64 { return &c.Seed }),
 		value(toggle, "xflip", "mirror half of the images", func(c *config) *bool { return &c.XFlip }),
 		value(number, "augment", "`probability` of each augmentation (9 labels tell the network of them); 0 for none", func(c *config) *float64 { return &c.Augment }),

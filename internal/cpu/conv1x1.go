@@ -9,10 +9,8 @@ import (
 // whose columns are pixels, or with the transpose of W the gradient by data.
 // Neither matrix is packed beforehand: weights are read where they are, and the
 // first panel of a tile copies its pixels of x to the L1 cache while it
-// multiplies. While a tile is computed the pixels of the next one are fetched,
-// since a tile touches three cache lines of every channel, too few for the
-// processor to foresee. Biases, residual and scale are applied to the sums in
-// registers.
+// multiplies. What comes next is fetched meanwhile (fetch.go). Biases, residual
+// and scale are applied to the sums in registers.
 type conv1x1 struct {
 	b                       *Backend
 	n, depth, width, pixels int

@@ -7,10 +7,10 @@
 // and Options.Portable take sets away. The assembly is generated (tools/asmgen)
 // and every primitive has a Go twin that passes the same tests.
 //
-// Convolutions, their gradients and attention are matrix products on one
-// micro-kernel whose B rows lie at offsets from a table, so that a 3x3
-// convolution needs no im2col matrix. What is bound by memory is one vector
-// loop each.
+// 3x3 convolutions and their gradients run by Winograd's F(4x4,3x3) where that
+// is faster. Direct convolutions, attention and linear layers are matrix products
+// on register tiles that read their operands where they are, so that none needs
+// an im2col matrix. What is bound by memory is one vector loop each.
 //
 // The same bits come out for any number of threads: work is split into chunks
 // that depend on shapes alone, chunks are claimed in any order but write
