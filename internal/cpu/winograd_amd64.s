@@ -113,15 +113,7 @@ DATA winograd40000000<>+16(SB)/4, $0x40000000
 DATA winograd40000000<>+20(SB)/4, $0x40000000
 DATA winograd40000000<>+24(SB)/4, $0x40000000
 DATA winograd40000000<>+28(SB)/4, $0x40000000
-DATA winograd40000000<>+32(SB)/4, $0x40000000
-DATA winograd40000000<>+36(SB)/4, $0x40000000
-DATA winograd40000000<>+40(SB)/4, $0x40000000
-DATA winograd40000000<>+44(SB)/4, $0x40000000
-DATA winograd40000000<>+48(SB)/4, $0x40000000
-DATA winograd40000000<>+52(SB)/4, $0x40000000
-DATA winograd40000000<>+56(SB)/4, $0x40000000
-DATA winograd40000000<>+60(SB)/4, $0x40000000
-GLOBL winograd40000000<>(SB), RODATA|NOPTR, $64
+GLOBL winograd40000000<>(SB), RODATA|NOPTR, $32
 
 DATA winograd40800000<>+0(SB)/4, $0x40800000
 DATA winograd40800000<>+4(SB)/4, $0x40800000
@@ -131,15 +123,7 @@ DATA winograd40800000<>+16(SB)/4, $0x40800000
 DATA winograd40800000<>+20(SB)/4, $0x40800000
 DATA winograd40800000<>+24(SB)/4, $0x40800000
 DATA winograd40800000<>+28(SB)/4, $0x40800000
-DATA winograd40800000<>+32(SB)/4, $0x40800000
-DATA winograd40800000<>+36(SB)/4, $0x40800000
-DATA winograd40800000<>+40(SB)/4, $0x40800000
-DATA winograd40800000<>+44(SB)/4, $0x40800000
-DATA winograd40800000<>+48(SB)/4, $0x40800000
-DATA winograd40800000<>+52(SB)/4, $0x40800000
-DATA winograd40800000<>+56(SB)/4, $0x40800000
-DATA winograd40800000<>+60(SB)/4, $0x40800000
-GLOBL winograd40800000<>(SB), RODATA|NOPTR, $64
+GLOBL winograd40800000<>(SB), RODATA|NOPTR, $32
 
 DATA winograd40a00000<>+0(SB)/4, $0x40a00000
 DATA winograd40a00000<>+4(SB)/4, $0x40a00000
@@ -149,15 +133,7 @@ DATA winograd40a00000<>+16(SB)/4, $0x40a00000
 DATA winograd40a00000<>+20(SB)/4, $0x40a00000
 DATA winograd40a00000<>+24(SB)/4, $0x40a00000
 DATA winograd40a00000<>+28(SB)/4, $0x40a00000
-DATA winograd40a00000<>+32(SB)/4, $0x40a00000
-DATA winograd40a00000<>+36(SB)/4, $0x40a00000
-DATA winograd40a00000<>+40(SB)/4, $0x40a00000
-DATA winograd40a00000<>+44(SB)/4, $0x40a00000
-DATA winograd40a00000<>+48(SB)/4, $0x40a00000
-DATA winograd40a00000<>+52(SB)/4, $0x40a00000
-DATA winograd40a00000<>+56(SB)/4, $0x40a00000
-DATA winograd40a00000<>+60(SB)/4, $0x40a00000
-GLOBL winograd40a00000<>(SB), RODATA|NOPTR, $64
+GLOBL winograd40a00000<>(SB), RODATA|NOPTR, $32
 
 // func winogradOutputAVX2(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
 // Requires: AVX, FMA3
@@ -235,15 +211,7 @@ DATA winograd41000000<>+16(SB)/4, $0x41000000
 DATA winograd41000000<>+20(SB)/4, $0x41000000
 DATA winograd41000000<>+24(SB)/4, $0x41000000
 DATA winograd41000000<>+28(SB)/4, $0x41000000
-DATA winograd41000000<>+32(SB)/4, $0x41000000
-DATA winograd41000000<>+36(SB)/4, $0x41000000
-DATA winograd41000000<>+40(SB)/4, $0x41000000
-DATA winograd41000000<>+44(SB)/4, $0x41000000
-DATA winograd41000000<>+48(SB)/4, $0x41000000
-DATA winograd41000000<>+52(SB)/4, $0x41000000
-DATA winograd41000000<>+56(SB)/4, $0x41000000
-DATA winograd41000000<>+60(SB)/4, $0x41000000
-GLOBL winograd41000000<>(SB), RODATA|NOPTR, $64
+GLOBL winograd41000000<>(SB), RODATA|NOPTR, $32
 
 // func winogradSpreadAVX2(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
 // Requires: AVX, FMA3
@@ -388,15 +356,7 @@ DATA winograd3e800000<>+16(SB)/4, $0x3e800000
 DATA winograd3e800000<>+20(SB)/4, $0x3e800000
 DATA winograd3e800000<>+24(SB)/4, $0x3e800000
 DATA winograd3e800000<>+28(SB)/4, $0x3e800000
-DATA winograd3e800000<>+32(SB)/4, $0x3e800000
-DATA winograd3e800000<>+36(SB)/4, $0x3e800000
-DATA winograd3e800000<>+40(SB)/4, $0x3e800000
-DATA winograd3e800000<>+44(SB)/4, $0x3e800000
-DATA winograd3e800000<>+48(SB)/4, $0x3e800000
-DATA winograd3e800000<>+52(SB)/4, $0x3e800000
-DATA winograd3e800000<>+56(SB)/4, $0x3e800000
-DATA winograd3e800000<>+60(SB)/4, $0x3e800000
-GLOBL winograd3e800000<>(SB), RODATA|NOPTR, $64
+GLOBL winograd3e800000<>(SB), RODATA|NOPTR, $32
 
 DATA winogradbe2aaaab<>+0(SB)/4, $0xbe2aaaab
 DATA winogradbe2aaaab<>+4(SB)/4, $0xbe2aaaab
@@ -406,15 +366,7 @@ DATA winogradbe2aaaab<>+16(SB)/4, $0xbe2aaaab
 DATA winogradbe2aaaab<>+20(SB)/4, $0xbe2aaaab
 DATA winogradbe2aaaab<>+24(SB)/4, $0xbe2aaaab
 DATA winogradbe2aaaab<>+28(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+32(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+36(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+40(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+44(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+48(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+52(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+56(SB)/4, $0xbe2aaaab
-DATA winogradbe2aaaab<>+60(SB)/4, $0xbe2aaaab
-GLOBL winogradbe2aaaab<>(SB), RODATA|NOPTR, $64
+GLOBL winogradbe2aaaab<>(SB), RODATA|NOPTR, $32
 
 DATA winograd3e2aaaab<>+0(SB)/4, $0x3e2aaaab
 DATA winograd3e2aaaab<>+4(SB)/4, $0x3e2aaaab
@@ -424,15 +376,7 @@ DATA winograd3e2aaaab<>+16(SB)/4, $0x3e2aaaab
 DATA winograd3e2aaaab<>+20(SB)/4, $0x3e2aaaab
 DATA winograd3e2aaaab<>+24(SB)/4, $0x3e2aaaab
 DATA winograd3e2aaaab<>+28(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+32(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+36(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+40(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+44(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+48(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+52(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+56(SB)/4, $0x3e2aaaab
-DATA winograd3e2aaaab<>+60(SB)/4, $0x3e2aaaab
-GLOBL winograd3e2aaaab<>(SB), RODATA|NOPTR, $64
+GLOBL winograd3e2aaaab<>(SB), RODATA|NOPTR, $32
 
 DATA winograd3d2aaaab<>+0(SB)/4, $0x3d2aaaab
 DATA winograd3d2aaaab<>+4(SB)/4, $0x3d2aaaab
@@ -442,15 +386,7 @@ DATA winograd3d2aaaab<>+16(SB)/4, $0x3d2aaaab
 DATA winograd3d2aaaab<>+20(SB)/4, $0x3d2aaaab
 DATA winograd3d2aaaab<>+24(SB)/4, $0x3d2aaaab
 DATA winograd3d2aaaab<>+28(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+32(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+36(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+40(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+44(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+48(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+52(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+56(SB)/4, $0x3d2aaaab
-DATA winograd3d2aaaab<>+60(SB)/4, $0x3d2aaaab
-GLOBL winograd3d2aaaab<>(SB), RODATA|NOPTR, $64
+GLOBL winograd3d2aaaab<>(SB), RODATA|NOPTR, $32
 
 DATA winograd3daaaaab<>+0(SB)/4, $0x3daaaaab
 DATA winograd3daaaaab<>+4(SB)/4, $0x3daaaaab
@@ -460,15 +396,7 @@ DATA winograd3daaaaab<>+16(SB)/4, $0x3daaaaab
 DATA winograd3daaaaab<>+20(SB)/4, $0x3daaaaab
 DATA winograd3daaaaab<>+24(SB)/4, $0x3daaaaab
 DATA winograd3daaaaab<>+28(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+32(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+36(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+40(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+44(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+48(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+52(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+56(SB)/4, $0x3daaaaab
-DATA winograd3daaaaab<>+60(SB)/4, $0x3daaaaab
-GLOBL winograd3daaaaab<>(SB), RODATA|NOPTR, $64
+GLOBL winograd3daaaaab<>(SB), RODATA|NOPTR, $32
 
 // func winogradMirrorAVX2(dst []float32, src []float32, outer int, dstOuter int, srcOuter int, inner int, dstInner int, srcInner int, dstStride int, srcStride int)
 // Requires: AVX, FMA3
