@@ -268,11 +268,7 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-func TestMarkdown(t *testing.T) {
-	got := markdown([][]string{{"a", "bb"}, {"ccc", ""}})
-	if want := "| a   | bb |\n|-----|----|\n| ccc |    |\n"; got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
+func TestDigits(t *testing.T) {
 	for v, want := range map[float64]string{0.1234: "0.123", 12.34: "12.3", 99.96: "100", 1234.5: "1234"} {
 		if got := digits(v); got != want {
 			t.Errorf("%g: %s, want %s", v, got, want)

@@ -12,6 +12,7 @@ import (
 
 	"edm/internal/benchmark"
 	"edm/internal/cpu"
+	"edm/internal/markdown"
 	"edm/model"
 )
 
@@ -131,7 +132,7 @@ func layerTable(ctx context.Context, networks []profiled, o options) (content, e
 		}
 		rows = append(rows, row)
 	}
-	return content{table: markdown(append(rows, last)) + "\n" + largest(all, networks)}, nil
+	return content{table: markdown.Table(append(rows, last)) + "\n" + largest(all, networks)}, nil
 }
 
 // largest says which layer other than a convolution takes most.
@@ -166,5 +167,5 @@ func shapeTable(ctx context.Context, p profiled, o options) (content, error) {
 		}
 		rows = append(rows, []string{r.Name, fmt.Sprint(r.Calls), fmt.Sprintf("%.1f %%", 100*r.Time.Seconds()/total.Time.Seconds()), rate, share})
 	}
-	return content{table: markdown(rows)}, nil
+	return content{table: markdown.Table(rows)}, nil
 }

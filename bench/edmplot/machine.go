@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"edm/internal/cpu"
+	"edm/internal/markdown"
 )
 
 // machine says what everything was measured on.
@@ -19,7 +20,7 @@ func machine(context.Context, options) (content, error) {
 		return content{}, err
 	}
 	one, all := cpu.PeakFMA(1)/1e9, cpu.PeakFMA(threads)/1e9
-	return content{table: markdown([][]string{
+	return content{table: markdown.Table([][]string{
 		{"processor", "processors", "kernels", "FMA peak, one thread", fmt.Sprintf("FMA peak, %d threads", threads), "system", "Go"},
 		{processor(), fmt.Sprint(threads), kernels, fmt.Sprintf("%.0f GFLOP/s", one),
 			fmt.Sprintf("%.0f GFLOP/s", all), runtime.GOOS + "/" + runtime.GOARCH, runtime.Version()},

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 
 	"edm/internal/benchmark"
+	"edm/internal/markdown"
 	"edm/model"
 )
 
@@ -85,7 +85,7 @@ func (s sweep) table(results []benchmark.Result) string {
 		}
 		rows = append(rows, row)
 	}
-	return markdown(rows)
+	return markdown.Table(rows)
 }
 
 // plots returns the time of an image and the rate of work.
@@ -113,31 +113,6 @@ func (s sweep) plots(results []benchmark.Result) []panel {
 	}
 	rate.lines = append(rate.lines, peak)
 	return []panel{cost, rate}
-}
-
-// markdown returns rows, the first of which are headings, as a table in columns
-// that line up.
-func markdown(rows [][]string) string {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for k, cell := range row {
-			widths[k] = max(widths[k], len(cell))
-		}
-	}
-	var b strings.Builder
-	for i, row := range rows {
-		for k, cell := range row {
-			fmt.Fprintf(&b, "| %-*s ", widths[k], cell)
-		}
-		b.WriteString("|\n")
-		if i == 0 {
-			for _, n := range widths {
-				b.WriteString("|" + strings.Repeat("-", n+2))
-			}
-			b.WriteString("|\n")
-		}
-	}
-	return b.String()
 }
 
 // digits returns a rate with three digits, or all before the point.

@@ -41,6 +41,8 @@ type figures struct {
 	Parameters    int       `json:"parameters"`
 	Resolution    int       `json:"resolution"`
 	Channels      int       `json:"channels"`
+	Recompute     []int     `json:"recompute"` // image sizes at which training computes blocks again; null for none
+	Light         bool      `json:"recompute_light"`
 	Kernels       string    `json:"kernels"`      // equal names give equal bits
 	Instructions  string    `json:"instructions"` // instruction set in use
 	Version       string    `json:"version"`
@@ -142,7 +144,7 @@ func newFigures(c train.Config, r benchmark.Result, kernels string) figures {
 		TrainArenaMiB: digits(float64(r.Train.ArenaBytes) / (1 << 20)),
 		TrainGFLOP:    digits(r.Train.GFLOP), ForwardGFLOP: digits(r.Forward.GFLOP),
 		TrainRounds: each(r.Train.Rounds), ForwardRounds: each(r.Forward.Rounds),
-		Parameters: r.Parameters, Resolution: c.Resolution, Channels: c.Channels,
+		Parameters: r.Parameters, Resolution: c.Resolution, Channels: c.Channels, Recompute: c.Recompute, Light: c.RecomputeLight,
 		Kernels: kernels, Instructions: r.Instructions,
 		Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}

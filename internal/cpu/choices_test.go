@@ -25,6 +25,14 @@ func TestChoices(t *testing.T) {
 			t.Errorf("%+v is computed by F(4x4,3x3)", s)
 		}
 	}
+	few := convShape{n: 1, depth: 512, width: 768, h: 8, w: 8, kernel: 3}
+	if useWinogradWeights(few) || !useWinograd(few, false) {
+		t.Errorf("%+v: want its gradient by weights alone computed directly", few)
+	}
+	few.n = 2
+	if !useWinogradWeights(few) {
+		t.Errorf("the gradient by weights of %+v is computed directly", few)
+	}
 	wide := convShape{n: 1, depth: 64, width: 128, h: 32, w: 40, kernel: 3}
 	if !useWinograd(wide, false) || !useWinograd(wide, true) || !useWinogradWeights(wide) {
 		t.Errorf("%+v is computed directly", wide)

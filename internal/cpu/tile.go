@@ -118,18 +118,27 @@ func (s *tileScratch) copyB(cols, wide int) {
 	e.b, e.bStep = s.pack, wide
 }
 
-// borderTile computes rows [i,i+rows) of a column in scratch memory and copies
-// the part that belongs to C.
-func (k *kernels) borderTile(s *tileScratch, i, rows, cols, vectors int) {
-	t, e, wide := &s.args, &s.border, vectors*k.lanes
+// copyA makes the border's A a copy of rows [i,i+rows), with zeros up to tall.
+func (s *tileScratch) copyA(i, rows, tall int) {
+	t, e := &s.args, &s.border
 	for step := range t.depth {
-		group := s.panel[step*k.rows : (step+1)*k.rows]
+		group := s.panel[step*tall : (step+1)*tall]
 		clear(group)
 		for r := range rows {
 			group[r] = t.a[(i+r)*t.aRow+step*t.aStep]
 		}
 	}
-	e.a, e.aRow, e.aStep = s.panel, 1, k.rows
+	e.a, e.aRow, e.aStep = s.panel, 1, tall
+}
+
+// borderTile computes rows [i,i+rows) of a column in scratch memory and copies
+// the part that belongs to C.
+func (k *kernels) borderTile(s *tileScratch, i, rows, cols, vectors int) {
+	t, e, wide := &s.args, &s.border, vectors*k.lanes
+	e.a, e.aRow, e.aStep = t.a[i*t.aRow:], t.aRow, t.aStep
+	if rows < k.rows {
+		s.copyA(i, rows, k.rows)
+	}
 	e.c, e.ldc = s.edge, wide
 	if t.add != nil {
 		copy(s.add[:], t.add[i:i+rows])

@@ -68,6 +68,9 @@ type winogradSet struct {
 	gradient [3]func(c, a, b []float32, tiles, blocks, cStride, aStride, bStride, accumulate int)
 }
 
+// winogradTiles returns the number of tiles of all images.
+func (s convShape) winogradTiles() int { return s.n * ceilDiv(s.h, tileOut) * ceilDiv(s.w, tileOut) }
+
 // tiling cuts n images of h x w pixels into rows of tiles.
 type tiling struct {
 	n, h, w int

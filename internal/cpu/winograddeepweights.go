@@ -103,7 +103,5 @@ func (c *winogradDeepWeights) product(q, _ int) {
 func (c *winogradDeepWeights) write(block, worker int) {
 	s, rows := &c.workers[worker], c.inBlocks*c.lanes*c.lanes
 	c.filters.gradient(s.filters, c.sums[block*rows:], c.sumsStride(), c.inBlocks*c.lanes, s.half)
-	sums, size, co := s.filters[:c.filters.cin*taps3x3*c.lanes], c.filters.cin*taps3x3, block*c.lanes
-	c.b.k.affine(sums, sums, c.scale, 0)
-	c.b.k.deinterleave(c.dw[co*size:], sums, min(c.lanes, c.filters.cout-co), c.lanes, size, size)
+	c.filters.write(c.dw, s.filters[:c.filters.cin*taps3x3*c.lanes], block, c.scale)
 }

@@ -74,3 +74,11 @@ func (f *filters) gradient(dst, src []float32, stride, count int, half []float32
 		m(dst[i*taps3x3*lanes:], half, group, taps3x3*lanes, 18*lanes, 3, lanes, lanes, 3*lanes, 3*lanes)
 	}
 }
+
+// write scales one block of output channels, which it overwrites, [input channel]
+// [9][lanes], and moves it to its place in dw [cout][cin][3][3].
+func (f *filters) write(dw, block []float32, number int, scale float32) {
+	size, co := f.cin*taps3x3, number*f.k.lanes
+	f.k.affine(block, block, scale, 0)
+	f.k.deinterleave(dw[co*size:], block, min(f.k.lanes, f.cout-co), f.k.lanes, size, size)
+}

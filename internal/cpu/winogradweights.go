@@ -39,16 +39,20 @@ type gradientScratch struct {
 	products      []float32
 }
 
-// chooseWinogradWeights returns the arrangement that suits a layer. Squares of
-// channels transform their tiles over and over; so four of them in each direction
-// are too many, and two if there are too few tiles to cut.
+// chooseWinogradWeights returns the arrangement that suits a layer.
 func chooseWinogradWeights(b *Backend, n, cin, cout, h, w int, scale float32) weightsConvolver {
-	squares := ceilDiv(min(cin, cout), gradientChannels)
-	few := newTiling(b.k, n, h, w)
-	if squares > 2 || squares == 2 && few.tileRows()*few.across <= gradientTiles/2 {
+	if (convShape{n: n, depth: cin, width: cout, h: h, w: w}).deepWeights() {
 		return newWinogradDeepWeights(b, n, cin, cout, h, w, scale)
 	}
 	return newWinogradWeights(b, n, cin, cout, h, w, scale)
+}
+
+// deepWeights tells whether a gradient by weights is a deep one. Squares of
+// channels transform their tiles over and over; so four of them in each direction
+// are too many, and two if there are too few tiles to cut.
+func (s convShape) deepWeights() bool {
+	squares := ceilDiv(min(s.depth, s.width), gradientChannels)
+	return squares > 2 || squares == 2 && s.winogradTiles() <= gradientTiles/2
 }
 
 func newWinogradWeights(b *Backend, n, cin, cout, h, w int, scale float32) *winogradWeights {
@@ -159,7 +163,5 @@ func (c *winogradWeights) write(block, _ int) {
 	for part := 1; part < c.parts; part++ {
 		c.b.k.axpby(sums, sums, c.partials[part*c.partLen()+block*c.blockLen():][:len(sums)], 1, 1, 0)
 	}
-	c.b.k.affine(sums, sums, c.scale, 0)
-	size, co := c.filters.cin*taps3x3, block*c.lanes
-	c.b.k.deinterleave(c.dw[co*size:], sums, min(c.lanes, c.filters.cout-co), c.lanes, size, size)
+	c.filters.write(c.dw, sums, block, c.scale)
 }

@@ -6,7 +6,8 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"strings"
+
+	"edm/internal/markdown"
 )
 
 // columns are the headings of the table.
@@ -79,27 +80,6 @@ func (c *Comparison) WriteCSV(w io.Writer) error {
 
 // WriteMarkdown writes the table in columns that line up.
 func (c *Comparison) WriteMarkdown(w io.Writer) error {
-	table := append([][]string{columns()}, c.rows()...)
-	widths := make([]int, len(columns()))
-	for _, row := range table {
-		for k := range row {
-			row[k] = strings.ReplaceAll(row[k], "|", `\|`)
-			widths[k] = max(widths[k], len(row[k]))
-		}
-	}
-	var b strings.Builder
-	for i, row := range table {
-		for k, cell := range row {
-			fmt.Fprintf(&b, "| %-*s ", widths[k], cell)
-		}
-		b.WriteString("|\n")
-		if i == 0 {
-			for _, n := range widths {
-				b.WriteString("|" + strings.Repeat("-", n+2))
-			}
-			b.WriteString("|\n")
-		}
-	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, markdown.Table(append([][]string{columns()}, c.rows()...)))
 	return err
 }

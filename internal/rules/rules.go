@@ -63,7 +63,7 @@ func All() []Rule {
 			Why: "files hold named tensors and metadata; what they mean is the caller's, so that every format of network can be saved"},
 		{Package: "internal/cli", Imports: []string{"internal/picture", "model", "sample"},
 			Why: "what the commands share stands above the packages that it joins, and only commands import it"},
-		{Package: "internal/lab", Imports: []string{"sample", "internal/gmm", "internal/picture"},
+		{Package: "internal/lab", Imports: []string{"sample", "internal/gmm", "internal/markdown", "internal/picture"},
 			Why: "the sampler lab tries samplers on any denoiser and on closed-form data; which network it is does not concern it"},
 		{Package: "internal/benchmark", Imports: []string{"loss", "model", "model/precond", "unet", "internal/cpu", "internal/engine", "internal/op", "internal/rng", "internal/safetensors", "internal/sysmem"}, Gorgonia: true,
 			Why: "what is timed is a whole step, and its profile names the ops; only commands and measurements import it"},
