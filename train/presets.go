@@ -28,7 +28,7 @@ func Preset(name string) (Config, error) {
 	}
 	switch name {
 	case "demo": // minutes on two cores: many small steps, at the noise levels where garments take shape
-		c.Duration, c.Batch, c.Micro = 0.025, 8, 8
+		c.Duration, c.Batch, c.Micro = 0.05, 8, 8
 		c.LR, c.LRRampup, c.EMA, c.EMARampup, c.Beta2 = 2e-3, 0.001, 0.002, 0.1, 0.99
 		c.Cond, c.SigmaData, c.PMean, c.PStd = true, 0.66, -0.4, 1.3 // the demo set's own standard deviation
 		c.Validation, c.Tick, c.Snap, c.Dump = 256, 2, 5, 2

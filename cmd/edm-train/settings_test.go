@@ -63,7 +63,7 @@ func TestHelp(t *testing.T) {
 		t.Fatalf("exit status %d", code)
 	}
 	for _, want := range []string{
-		"--duration Mimg", "(default: demo 0.025; small 2; afhqv2-64, cifar10, ffhq64 200; imagenet64 2500)", "--tick kimg", "(default: demo, small 1,2,2; afhqv2-64, ffhq64 1,2,2,2; cifar10 2,2,2; imagenet64 1,2,3,4)",
+		"--duration Mimg", "(default: demo 0.05; small 2; afhqv2-64, cifar10, ffhq64 200; imagenet64 2500)", "--tick kimg", "(default: demo, small 1,2,2; afhqv2-64, ffhq64 1,2,2,2; cifar10 2,2,2; imagenet64 1,2,3,4)",
 		"Adam beta1, a fraction (default 0.9)", "--resume run", "edm-train completion --help",
 	} {
 		if !strings.Contains(help, want) {

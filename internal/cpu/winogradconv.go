@@ -172,9 +172,12 @@ func (c *winogradConv) prepareFilters(version uint64) {
 		if c.keptVersion == version {
 			return
 		}
-		c.keptVersion = version
+		c.keptVersion = 0 // of no version until they are whole
 	}
 	c.b.pool.Parallel(c.width/c.b.k.lanes, c.filterJob)
+	if keep {
+		c.keptVersion = version
+	}
 }
 
 // transformFilters transforms one block of output channels for all chunks.
