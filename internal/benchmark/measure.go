@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"edm/internal/cpu"
+	"edm/internal/engine"
 	"edm/internal/sysmem"
 	"edm/model"
 )
@@ -48,10 +50,15 @@ func Measure(ctx context.Context, c Config, d *model.Device, o Options) (Result,
 		return Result{}, fmt.Errorf("benchmark: %d rounds of %v, want 1 or more of at least 0 s", o.Rounds, o.Length)
 	}
 	r := Result{Batch: c.Batch, Threads: 1, Instructions: "portable"}
-	if b, ok := d.Backend().(*cpu.Backend); ok {
+	peak := func() float64 { return cpu.PeakFMA(r.Threads) }
+	switch b := d.Backend().(type) {
+	case *cpu.Backend:
 		r.Threads, r.Instructions = b.Threads(), b.Instructions()
+	case engine.Executor: // the processor's peak says nothing of it
+		r.Threads, r.Instructions = 0, d.String()
+		peak = func() float64 { return 0 }
 	}
-	peaks := []float64{cpu.PeakFMA(r.Threads)}
+	peaks := []float64{peak()}
 	for _, m := range []struct {
 		mode  Mode
 		speed *Speed
@@ -64,20 +71,23 @@ func Measure(ctx context.Context, c Config, d *model.Device, o Options) (Result,
 			r.PeakRSSMiB = float64(peak) / (1 << 20)
 		}
 		debug.FreeOSMemory()
-		peaks = append(peaks, cpu.PeakFMA(r.Threads))
+		peaks = append(peaks, peak())
 	}
 	r.FMAPeak = slices.Max(peaks) / 1e9
-	r.Forward.Share, r.Train.Share = r.Forward.GFLOPS/r.FMAPeak, r.Train.GFLOPS/r.FMAPeak
+	if r.FMAPeak > 0 {
+		r.Forward.Share, r.Train.Share = r.Forward.GFLOPS/r.FMAPeak, r.Train.GFLOPS/r.FMAPeak
+	}
 	return r, nil
 }
 
 // measure times one mode with a workload of its own and returns the number of
 // parameters.
-func measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mode, s *Speed) (int, error) {
+func measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mode, s *Speed) (n int, err error) {
 	w, err := New(c, d)
 	if err != nil {
 		return 0, err
 	}
+	defer func() { err = errors.Join(err, w.Close()) }()
 	if s.Plan, err = w.Plan(mode); err != nil {
 		return 0, err
 	}

@@ -63,7 +63,9 @@ func (w *Workload) timedStep(mode Mode, p *Profile) (func() error, error) {
 				return err
 			}
 			start := time.Now()
-			w.update()
+			if err := w.update(); err != nil {
+				return err
+			}
 			p.add("Adam and EMA", time.Since(start), 0)
 			return nil
 		}, w.Run(mode)

@@ -26,6 +26,9 @@ func (w *Workload) Record() (*safetensors.File, error) {
 	t.batch.Dropout = 0
 	err := w.gradient()
 	t.batch.Dropout = dropout
+	if err == nil {
+		err = w.device.Download(t.grad)
+	}
 	if err != nil {
 		return nil, err
 	}

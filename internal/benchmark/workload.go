@@ -6,6 +6,7 @@ package benchmark
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -100,7 +101,18 @@ func newWorkload(m *model.Model, weights []float32, batch int, d *model.Device) 
 	if batch < 1 {
 		return nil, fmt.Errorf("benchmark: batch of %d images, want at least 1", batch)
 	}
+	if err := d.Mirror(weights); err != nil {
+		return nil, fmt.Errorf("benchmark: weights: %w", err)
+	}
 	return &Workload{device: d, model: m, weights: weights, batch: batch}, nil
+}
+
+// Close gives the device's copies of the buffers back.
+func (w *Workload) Close() error {
+	if w.training == nil {
+		return w.device.Release(w.weights)
+	}
+	return errors.Join(w.device.Release(w.weights), w.device.Release(w.training.flat()...), w.training.loss.Close())
 }
 
 // Preset returns the network of a preset in EDM's preconditioning, for a number
@@ -117,7 +129,12 @@ func (w *Workload) Model() *model.Model { return w.model }
 func (w *Workload) Batch() int { return w.batch }
 
 // Snapshot returns the weights as a snapshot.
-func (w *Workload) Snapshot() (*safetensors.File, error) { return w.model.Snapshot(w.weights) }
+func (w *Workload) Snapshot() (*safetensors.File, error) {
+	if err := w.device.Download(w.weights); err != nil {
+		return nil, err
+	}
+	return w.model.Snapshot(w.weights)
+}
 
 // Plan is what is known of a mode before it runs.
 type Plan struct {
@@ -172,8 +189,7 @@ func (w *Workload) train() error {
 	if err := w.gradient(); err != nil {
 		return err
 	}
-	w.update()
-	return nil
+	return w.update()
 }
 
 // startTraining makes the training program and the optimiser's state.
@@ -192,8 +208,11 @@ func (w *Workload) startTraining() error {
 		moment1: make([]float32, size), mom2: make([]float32, size),
 	}
 	copy(w.training.ema, w.weights)
-	return nil
+	return w.device.Mirror(w.training.flat()...)
 }
+
+// flat returns the buffers that training has beside the weights.
+func (t *training) flat() [][]float32 { return [][]float32{t.grad, t.ema, t.moment1, t.mom2} }
 
 // gradient computes the loss of the batch and its gradient.
 func (w *Workload) gradient() error {
@@ -205,14 +224,14 @@ func (w *Workload) gradient() error {
 }
 
 // update advances the weights along the gradient.
-func (w *Workload) update() {
+func (w *Workload) update() error {
 	t := w.training
 	t.step++
 	w.denoiser = nil
 	u := model.Update{
 		LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: t.step, GradScale: 1, EMABeta: 0.999,
 	}
-	w.device.Adam(u, w.weights, t.ema, t.moment1, t.mom2, t.grad)
+	return w.device.Adam(u, w.weights, t.ema, t.moment1, t.mom2, t.grad)
 }
 
 // newBatch returns n random images with random noise at random noise levels,

@@ -3,6 +3,8 @@ package cpu
 import (
 	"math"
 	"testing"
+
+	"edm/internal/optest"
 )
 
 // TestPrimitivesAgree holds the vector loops of all instruction sets to equal
@@ -15,7 +17,7 @@ func TestPrimitivesAgree(t *testing.T) {
 		}
 	}
 	for _, n := range append([]int{127, 128, 131, 1024}, lengths...) {
-		x, y := normal(1, n), normal(2, n)
+		x, y := optest.Normal(1, n), optest.Normal(2, n)
 		if n > 0 {
 			x[0], x[n/2], x[n-1] = 1000, float32(math.Inf(-1)), -95
 			y[n/3] = -1000
@@ -24,7 +26,7 @@ func TestPrimitivesAgree(t *testing.T) {
 		for _, k := range sets {
 			got := vectorResults(k, x, y)
 			for name, v := range want {
-				sameBits(t, k.name+" "+name, got[name], v)
+				optest.SameBits(t, k.name+" "+name, got[name], v)
 			}
 			want = got
 		}
@@ -33,7 +35,7 @@ func TestPrimitivesAgree(t *testing.T) {
 
 // vectorResults runs every vector loop on x and y.
 func vectorResults(k *kernels, x, y []float32) map[string][]float32 {
-	n, finite := len(x), normal(3, len(x))
+	n, finite := len(x), optest.Normal(3, len(x))
 	dst := func(f func(d []float32)) []float32 {
 		d := make([]float32, n)
 		f(d)

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/op"
+	"edm/internal/optest"
 )
 
 // TestAttentionBlocks crosses the blocks of queries of the forward and of the
@@ -15,8 +16,8 @@ func TestAttentionBlocks(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		for _, pixels := range []int{1, 15, 47, 48, 49, gradColumns, gradColumns + 1, 3*gradColumns + 7} {
 			for _, s := range [][3]int{{1, 4, 1}, {5, 4, 1}, {1, 260, 2}} { // images, channels, heads
-				for _, c := range headCases(t, s[0], s[1], 1, pixels, s[2]) {
-					t.Run(fmt.Sprintf("%v/%d", c, s[2]), func(t *testing.T) { near(t, c.run(t, b), c.exact(), c.tolerance) })
+				for _, c := range optest.HeadCases(t, s[0], s[1], 1, pixels, s[2]) {
+					t.Run(fmt.Sprintf("%v/%d", c, s[2]), func(t *testing.T) { optest.Near(t, c.Run(t, b), c.Exact(), c.Tolerance) })
 				}
 			}
 		}
@@ -26,7 +27,7 @@ func TestAttentionBlocks(t *testing.T) {
 // TestAttentionAgrees is TestConv1x1Agrees for attention.
 func TestAttentionAgrees(t *testing.T) {
 	for _, n := range []int{1, 5} {
-		for _, c := range headCases(t, n, 36, 1, 3*gradColumns+7, 1) {
+		for _, c := range optest.HeadCases(t, n, 36, 1, 3*gradColumns+7, 1) {
 			var want []float32
 			for _, k := range implementations() {
 				if k.name == "portable" {
@@ -34,9 +35,9 @@ func TestAttentionAgrees(t *testing.T) {
 				}
 				for _, threads := range []int{1, 2, 5} {
 					b := newBackend(k, threads)
-					got := c.run(t, b)
+					got := c.Run(t, b)
 					if want != nil {
-						sameBits(t, fmt.Sprintf("%v %s %d threads", c, k.name, threads), got, want)
+						optest.SameBits(t, fmt.Sprintf("%v %s %d threads", c, k.name, threads), got, want)
 					}
 					want = got
 					b.Close()
@@ -52,13 +53,13 @@ func TestLinearBlocks(t *testing.T) {
 		for _, n := range []int{1, 3, 16, 49, 97} {
 			for _, s := range [][2]int{{1, 1}, {3, 8}, {20, 33}, {stepsL1 + 1, 7}, {7, stepsL1 + 1}, {300, 67}} {
 				x, y, w := tensor.Shape{n, s[0]}, tensor.Shape{n, s[1]}, tensor.Shape{s[1], s[0]}
-				for _, p := range []problem{
-					newProblem(t, op.Linear{Scale: 0.7}, x, w),
-					newProblem(t, op.Linear{Scale: 0.7, Bias: true}, x, w, tensor.Shape{s[1]}),
-					newProblem(t, op.LinearData{Scale: 0.7}, y, w),
-					newProblem(t, op.LinearWeights{Scale: 0.7}, x, y),
+				for _, p := range []optest.Problem{
+					optest.New(t, op.Linear{Scale: 0.7}, x, w),
+					optest.New(t, op.Linear{Scale: 0.7, Bias: true}, x, w, tensor.Shape{s[1]}),
+					optest.New(t, op.LinearData{Scale: 0.7}, y, w),
+					optest.New(t, op.LinearWeights{Scale: 0.7}, x, y),
 				} {
-					t.Run(fmt.Sprintf("%#v/%d/%v", p.Spec, n, s), func(t *testing.T) { near(t, p.run(t, b), p.exact(), 3e-6) })
+					t.Run(fmt.Sprintf("%#v/%d/%v", p.Spec, n, s), func(t *testing.T) { optest.Near(t, p.Run(t, b), p.Exact(), 3e-6) })
 				}
 			}
 		}

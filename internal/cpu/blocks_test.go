@@ -3,6 +3,8 @@ package cpu
 import (
 	"fmt"
 	"testing"
+
+	"edm/internal/optest"
 )
 
 // blockedConvs are convolutions that are cut into several blocks in every
@@ -26,15 +28,15 @@ func TestBlockedConvs(t *testing.T) {
 			if s[5] == 1 {
 				tolerance = 5e-6
 			}
-			for i, p := range convProblems(t, s[0], s[1], s[2], s[3], s[4], s[5], true) {
+			for i, p := range optest.ConvProblems(t, s[0], s[1], s[2], s[3], s[4], s[5], true) {
 				t.Run(fmt.Sprintf("%T/%v", p.Spec, s), func(t *testing.T) {
-					got := p.run(t, b)
-					near(t, got, p.exact(), tolerance)
+					got := p.Run(t, b)
+					optest.Near(t, got, p.Exact(), tolerance)
 					if i == 2 { // a sum over images
 						return
 					}
 					last := s[0] - 1
-					sameBits(t, "the last image alone", p.one(t, last, s[0]).run(t, b), row(got, last, s[0]))
+					optest.SameBits(t, "the last image alone", p.One(t, last, s[0]).Run(t, b), row(got, last, s[0]))
 				})
 			}
 		}

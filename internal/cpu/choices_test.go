@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"edm/internal/optest"
 )
 
 // TestChoices: the table is ordered as row expects, and what is too small for it
@@ -58,7 +60,7 @@ func BenchmarkChoices(b *testing.B) {
 func ratios(b *Backend, channels, side int) string {
 	n := max(4, min(16, 1<<20/(channels*side*side)))
 	s := convShape{n: n, depth: channels, width: channels, h: side, w: side, kernel: 3}
-	x, g, w := normal(1, n*channels*side*side), normal(2, n*channels*side*side), normal(3, channels*channels*9)
+	x, g, w := optest.Normal(1, n*channels*side*side), optest.Normal(2, n*channels*side*side), optest.Normal(3, channels*channels*9)
 	dw := make([]float32, len(w))
 	fast := winogradProblems(b, x, g, w, n, channels, channels, side, side)
 	direct := func(reverse bool) func() {

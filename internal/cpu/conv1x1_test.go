@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/op"
+	"edm/internal/optest"
 )
 
 // conv1x1Cases cross the blocks of pixels, groups of columns, blocks of
@@ -27,9 +28,9 @@ func TestConv1x1(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		for _, c := range conv1x1Cases {
 			for _, epilogue := range []bool{false, true} {
-				for _, p := range convProblems(t, c[0], c[1], c[2], c[3], c[4], 1, epilogue) {
+				for _, p := range optest.ConvProblems(t, c[0], c[1], c[2], c[3], c[4], 1, epilogue) {
 					t.Run(fmt.Sprintf("%T/%v/%v", p.Spec, c, epilogue), func(t *testing.T) {
-						near(t, p.run(t, b), p.exact(), 3e-6)
+						optest.Near(t, p.Run(t, b), p.Exact(), 3e-6)
 					})
 				}
 			}
@@ -53,8 +54,8 @@ func TestConv1x1Terms(t *testing.T) {
 					in = append(in, term.shape)
 				}
 			}
-			p := newProblem(t, s, in...)
-			t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { near(t, p.run(t, b), p.exact(), 3e-6) })
+			p := optest.New(t, s, in...)
+			t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { optest.Near(t, p.Run(t, b), p.Exact(), 3e-6) })
 		}
 	})
 }
@@ -63,7 +64,7 @@ func TestConv1x1Terms(t *testing.T) {
 // of threads to no effect.
 func TestConv1x1Agrees(t *testing.T) {
 	for _, c := range conv1x1Cases {
-		for _, p := range convProblems(t, c[0], c[1], c[2], c[3], c[4], 1, true) {
+		for _, p := range optest.ConvProblems(t, c[0], c[1], c[2], c[3], c[4], 1, true) {
 			var want []float32
 			for _, k := range implementations() {
 				if k.name == "portable" {
@@ -71,9 +72,9 @@ func TestConv1x1Agrees(t *testing.T) {
 				}
 				for _, threads := range []int{1, 3} {
 					b := newBackend(k, threads)
-					got := p.run(t, b)
+					got := p.Run(t, b)
 					if want != nil {
-						sameBits(t, fmt.Sprintf("%T %v %s %d threads", p.Spec, c, k.name, threads), got, want)
+						optest.SameBits(t, fmt.Sprintf("%T %v %s %d threads", p.Spec, c, k.name, threads), got, want)
 					}
 					want = got
 					b.Close()

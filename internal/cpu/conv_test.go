@@ -4,26 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"gorgonia.org/tensor"
-
-	"edm/internal/op"
+	"edm/internal/optest"
 )
-
-// convProblems are the three products of one convolution.
-func convProblems(t testing.TB, n, cin, cout, h, w, kernel int, epilogue bool) []problem {
-	x, wt := tensor.Shape{n, cin, h, w}, tensor.Shape{cout, cin, kernel, kernel}
-	g := tensor.Shape{n, cout, h, w}
-	forward := newProblem(t, op.Conv2D{Kernel: kernel, Scale: 1}, x, wt)
-	if epilogue {
-		forward = newProblem(t, op.Conv2D{Kernel: kernel, Bias: true, SampleBias: true, Residual: true, Scale: 0.7}, x, wt,
-			tensor.Shape{cout}, tensor.Shape{n, cout}, g)
-	}
-	return []problem{
-		forward,
-		newProblem(t, op.Conv2DData{Kernel: kernel, Scale: 0.7}, g, wt),
-		newProblem(t, op.Conv2DWeights{Kernel: kernel, Scale: 0.7}, x, g),
-	}
-}
 
 // convTolerance bounds the worst element of a result: F(4x4,3x3) rounds some ten
 // times more coarsely than a direct sum.
@@ -38,9 +20,9 @@ func TestConv(t *testing.T) {
 				ch := channels[(i+3*j)%len(channels)]
 				for _, kernel := range []int{1, 3} {
 					for _, n := range []int{1, 3} {
-						for _, p := range convProblems(t, n, ch[0], ch[1], size[0], size[1], kernel, j > 0) {
+						for _, p := range optest.ConvProblems(t, n, ch[0], ch[1], size[0], size[1], kernel, j > 0) {
 							t.Run(fmt.Sprintf("%T/%d/%dx%d/%d-%d/n%d", p.Spec, kernel, size[0], size[1], ch[0], ch[1], n), func(t *testing.T) {
-								near(t, p.run(t, b), p.exact(), convTolerance)
+								optest.Near(t, p.Run(t, b), p.Exact(), convTolerance)
 							})
 						}
 					}
@@ -57,7 +39,7 @@ func BenchmarkTile(b *testing.B) {
 		for vectors := 1; vectors <= maxVectors; vectors++ {
 			cols, depth := vectors*k.lanes, 256
 			b.Run(fmt.Sprintf("%s/%dx%d", k.name, k.rows, cols), func(b *testing.B) {
-				x, y, z := normal(1, k.rows*depth), normal(2, cols*depth), make([]float32, k.rows*cols)
+				x, y, z := optest.Normal(1, k.rows*depth), optest.Normal(2, cols*depth), make([]float32, k.rows*cols)
 				off := consecutive(depth, cols)
 				for b.Loop() {
 					k.gemm[vectors](x, y, off, z, cols, 1, 0, 0)
@@ -73,7 +55,7 @@ func BenchmarkConv(b *testing.B) {
 	for _, k := range implementations() {
 		for _, s := range [][4]int{{3, 32, 32, 16}, {3, 64, 32, 16}, {3, 128, 16, 16}, {3, 128, 8, 16}, {3, 256, 16, 4}, {3, 256, 32, 4}, {3, 512, 32, 4}, {1, 64, 32, 16}, {1, 128, 16, 16}} {
 			kernel, ch, hw, n := s[0], s[1], s[2], s[3]
-			for _, p := range convProblems(b, n, ch, ch, hw, hw, kernel, true) {
+			for _, p := range optest.ConvProblems(b, n, ch, ch, hw, hw, kernel, true) {
 				b.Run(fmt.Sprintf("%s/%T/%dx%d-%dch-%dpx-n%d", k.name, p.Spec, kernel, kernel, ch, hw, n), func(b *testing.B) {
 					benchmark(b, k, p, 2*kernel*kernel*n*ch*ch*hw*hw)
 				})
@@ -83,10 +65,10 @@ func BenchmarkConv(b *testing.B) {
 }
 
 // benchmark times one operation on one thread.
-func benchmark(b *testing.B, set *kernels, p problem, flop int) {
+func benchmark(b *testing.B, set *kernels, p optest.Problem, flop int) {
 	backend := newBackend(set, 1)
 	defer backend.Close()
-	k, a := p.prepare(b, backend)
+	k, a := p.Prepare(b, backend)
 	k.Run(a) // the first run touches the memory
 	for b.Loop() {
 		k.Run(a)

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"edm/internal/optest"
 )
 
 // fenced returns a copy of x whose end, or with front whose beginning, is next
@@ -47,22 +49,22 @@ func TestNothingOutsideIsTouched(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		cases := append(allCases(t, 2, 8, 5, 7), allCases(t, 1, 20, 4, 17)...)
 		for _, s := range blockedConvs {
-			for _, p := range convProblems(t, s[0], s[1], s[2], s[3], s[4], s[5], true) {
-				cases = append(cases, opCase{problem: p})
+			for _, p := range optest.ConvProblems(t, s[0], s[1], s[2], s[3], s[4], s[5], true) {
+				cases = append(cases, optest.Case{Problem: p})
 			}
 		}
 		for _, c := range cases {
-			want := c.run(t, b)
+			want := c.Run(t, b)
 			for _, front := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%v/front=%v", c, front), func(t *testing.T) {
-					k, a := c.prepare(t, b)
+					k, a := c.Prepare(t, b)
 					a.In = slices.Clone(a.In)
 					for i := range a.In {
 						a.In[i].F32 = fenced(t, a.In[i].F32, front)
 					}
 					a.Out.F32, a.Work.F32 = fenced(t, a.Out.F32, front), fenced(t, a.Work.F32, front)
 					k.Run(a)
-					sameBits(t, c.String(), a.Out.F32, want)
+					optest.SameBits(t, c.String(), a.Out.F32, want)
 				})
 			}
 		}

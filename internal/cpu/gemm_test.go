@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"edm/internal/optest"
 )
 
 // best returns the least time that f took in the given number of calls.
@@ -31,7 +33,7 @@ func BenchmarkGemm(b *testing.B) {
 
 func benchmarkGemm(b *testing.B, k *kernels, n int) {
 	p := &product{
-		a: normal(1, n*n), aRow: n, aStep: 1, b: normal(2, n*n), bStep: n, c: make([]float32, n*n), ldc: n,
+		a: optest.Normal(1, n*n), aRow: n, aStep: 1, b: optest.Normal(2, n*n), bStep: n, c: make([]float32, n*n), ldc: n,
 		m: n, n: n, depth: n,
 	}
 	p.ahead = newFetchPlan(p)

@@ -10,143 +10,35 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
+	"edm/internal/optest"
 )
-
-// opCase is a problem and the error that it may have, relative to the root mean
-// square of the result.
-type opCase struct {
-	problem
-	tolerance float64
-	images    bool // results are per image
-}
-
-func filter(t testing.TB, taps ...float64) op.Filter {
-	f, err := op.NewFilter(taps...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-// opCases returns all operations with fast kernels for images of c channels (a
-// multiple of 4).
-func opCases(t testing.TB, n, c, h, w int) []opCase {
-	x, nc := tensor.Shape{n, c, h, w}, tensor.Shape{n, c}
-	var cases []opCase
-	add := func(images bool, spec op.Spec, in ...tensor.Shape) {
-		cases = append(cases, opCase{newProblem(t, spec, in...), 3e-6, images})
-	}
-	add(true, op.SiLU{Rank: 4}, x)
-	add(true, op.SiLUGrad{Rank: 4}, x, x)
-	add(true, op.Add{Rank: 4}, x, x)
-	add(true, op.Scale{Rank: 4, Factor: 0.3}, x)
-	add(true, op.SampleScale{}, x, tensor.Shape{n})
-	add(true, op.Combine{}, x, x, tensor.Shape{n}, tensor.Shape{n})
-	add(true, op.SquaredError{}, x, x, tensor.Shape{n})
-	add(true, op.SquaredErrorGrad{}, x, x, tensor.Shape{n}, tensor.Shape{n})
-	add(true, op.Concat{}, x, tensor.Shape{n, 3, h, w})
-	add(true, op.Narrow{From: 1, Len: c - 2}, x)
-	add(true, op.Widen{From: 2, Channels: c + 5}, x)
-	add(true, op.Widen{From: 0, Channels: c}, x)
-	add(true, op.Pad{Width: 2}, x)
-	add(true, op.Crop{Width: 3}, tensor.Shape{n, c, h + 6, w + 6})
-	add(true, op.Modulate{}, x[1:2], tensor.Shape{n, 2 * c})
-	add(true, op.Modulate{Shift: true}, x[1:2], tensor.Shape{n, 2 * c})
-	add(false, op.ModulateParam{}, nc, tensor.Shape{n, 2 * c})
-	add(true, op.ModulateData{}, nc, x[1:2])
-	add(true, op.ModulateData{Shift: true}, nc, x[1:2])
-	for _, f := range []op.Filter{filter(t, 1, 1), filter(t, 1, 2), filter(t, 1, 3, 3, 1), filter(t, 1, 0, 2, 3, 1, -1, 0, 1)} {
-		add(true, op.Up{Filter: f, Gain: 4}, x)
-		add(true, op.Down{Filter: f, Gain: 1}, tensor.Shape{n, c, 2 * h, 2 * w})
-	}
-	add(true, op.SumHW{Scale: 0.5}, x)
-	add(true, op.Linear{Bias: true, Scale: 0.5}, nc, tensor.Shape{h * w, c}, tensor.Shape{h * w})
-	add(true, op.LinearData{Scale: 0.5}, nc, tensor.Shape{c, h * w})
-	add(false, op.LinearWeights{Scale: 0.5}, nc, tensor.Shape{n, h * w})
-	cases = append(cases, normCases(t, n, c, h, w)...)
-	return append(cases, attentionCases(t, n, c, h, w)...)
-}
-
-// normCases returns the group normalisation ops with true statistics and sums.
-func normCases(t testing.TB, n, c, h, w int) []opCase {
-	x := tensor.Shape{n, c, h, w}
-	groups := c / 4
-	stats := newProblem(t, op.GNStats{Groups: groups, Eps: 1e-3}, x)
-	for i := range stats.in[0].F32 {
-		stats.in[0].F32[i] += 3 // a mean that matters
-	}
-	cases := []opCase{{stats, 3e-6, true}}
-	s := engine.Buffer{F32: rounded(stats.exact())}
-	for i := range 4 {
-		silu, perImage := i%2 == 1, i/2 == 1
-		v := x[1:2]
-		if perImage {
-			v = x[:2]
-		}
-		apply := newProblem(t, op.GNApply{Groups: groups, SiLU: silu, PerImage: perImage}, x, stats.Out, v, v)
-		apply.in[0], apply.in[1] = stats.in[0], s
-		sums := newProblem(t, op.GNSums{Groups: groups, SiLU: silu, PerImage: perImage}, x, x, stats.Out, v, v)
-		sums.in[1], sums.in[2] = stats.in[0], s
-		data := newProblem(t, op.GNData{Groups: groups, SiLU: silu, PerImage: perImage}, x, x, stats.Out, v, v, sums.Out)
-		data.in[1], data.in[2] = stats.in[0], s
-		data.in[5].F32 = rounded(sums.exact())
-		cases = append(cases, opCase{apply, 5e-6, true}, opCase{sums, 5e-6, true}, opCase{data, 5e-6, true})
-	}
-	return cases
-}
-
-// attentionCases returns the attention ops with true log-sum-exps and outputs.
-func attentionCases(t testing.TB, n, c, h, w int) []opCase {
-	return append(headCases(t, n, c, h, w, 1), headCases(t, n, c, h, w, 2)...)
-}
-
-// headCases is attentionCases for one number of heads.
-func headCases(t testing.TB, n, c, h, w, heads int) []opCase {
-	qkv := tensor.Shape{n, 3 * c, h, w}
-	lse := newProblem(t, op.AttnLSE{Heads: heads}, qkv)
-	out := newProblem(t, op.Attn{Heads: heads}, qkv, lse.Out)
-	out.in[1].F32 = rounded(lse.exact())
-	grad := newProblem(t, op.AttnGrad{Heads: heads}, out.Out, qkv, lse.Out, out.Out)
-	grad.in[1], grad.in[2] = out.in[0], out.in[1]
-	grad.in[3].F32 = rounded(out.exact())
-	return []opCase{{lse, 3e-6, true}, {out, 5e-6, true}, {grad, 1e-5, true}}
-}
-
-func rounded(x []float64) []float32 {
-	y := make([]float32, len(x))
-	for i, v := range x {
-		y[i] = float32(v)
-	}
-	return y
-}
-
-func (c opCase) String() string { return fmt.Sprintf("%#v%v", c.Spec, c.Out) }
 
 // TestWideHeads is attention as ADM has it: heads of 64 channels.
 func TestWideHeads(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
-		for _, c := range headCases(t, 2, 192, 9, 13, 3) {
-			t.Run(c.String(), func(t *testing.T) { near(t, c.run(t, b), c.exact(), c.tolerance) })
+		for _, c := range optest.HeadCases(t, 2, 192, 9, 13, 3) {
+			t.Run(c.String(), func(t *testing.T) { optest.Near(t, c.Run(t, b), c.Exact(), c.Tolerance) })
 		}
 	})
 }
 
 func TestOps(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
-		for _, s := range [][4]int{{1, 4, 1, 1}, {2, 4, 1, 3}, {3, 8, 5, 7}, {1, 12, 8, 8}, {2, 20, 7, 9}, {1, 36, 9, 19}, {2, 64, 16, 16}} {
-			for _, c := range opCases(t, s[0], s[1], s[2], s[3]) {
-				t.Run(c.String(), func(t *testing.T) { near(t, c.run(t, b), c.exact(), c.tolerance) })
+		for _, s := range optest.Sizes() {
+			cases := append(optest.Cases(t, s[0], s[1], s[2], s[3]), optest.VectorCases(t, s[0], s[1], s[2], s[3])...)
+			for _, c := range cases {
+				t.Run(c.String(), func(t *testing.T) { optest.Near(t, c.Run(t, b), c.Exact(), c.Tolerance) })
 			}
 		}
 	})
 }
 
-// allCases adds the convolutions to opCases.
-func allCases(t testing.TB, n, c, h, w int) []opCase {
-	cases := opCases(t, n, c, h, w)
+// allCases adds the convolutions to optest.Cases.
+func allCases(t testing.TB, n, c, h, w int) []optest.Case {
+	cases := optest.Cases(t, n, c, h, w)
 	for _, kernel := range []int{1, 3} {
-		for i, p := range convProblems(t, n, c, c+12, h, w, kernel, true) {
-			cases = append(cases, opCase{p, 3e-6, i < 2})
+		for i, p := range optest.ConvProblems(t, n, c, c+12, h, w, kernel, true) {
+			cases = append(cases, optest.Case{Problem: p, Tolerance: 3e-6, Images: i < 2})
 		}
 	}
 	return cases
@@ -156,10 +48,10 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		for _, c := range allCases(t, 3, 20, 9, 18) {
 			one := newBackend(k, 1)
-			want := c.run(t, one)
+			want := c.Run(t, one)
 			for _, threads := range []int{2, 3, 7} {
 				b := newBackend(k, threads)
-				sameBits(t, fmt.Sprintf("%v with %d threads", c, threads), c.run(t, b), want)
+				optest.SameBits(t, fmt.Sprintf("%v with %d threads", c, threads), c.Run(t, b), want)
 				b.Close()
 			}
 		}
@@ -171,13 +63,13 @@ func TestBitsDoNotDependOnBatch(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		for _, size := range [][3]int{{20, 9, 18}, {36, 17, 16}} {
 			for _, c := range allCases(t, batch, size[0], size[1], size[2]) {
-				if !c.images {
+				if !c.Images {
 					continue
 				}
-				together := c.run(t, b)
+				together := c.Run(t, b)
 				for _, n := range []int{0, 2} {
-					alone := c.one(t, n, batch).run(t, b)
-					sameBits(t, fmt.Sprintf("%v image %d alone", c, n), alone, row(together, n, batch))
+					alone := c.One(t, n, batch).Run(t, b)
+					optest.SameBits(t, fmt.Sprintf("%v image %d alone", c, n), alone, row(together, n, batch))
 				}
 			}
 		}
@@ -195,9 +87,9 @@ func TestInstructionSetsAgree(t *testing.T) {
 		var want []float32
 		for _, k := range sets {
 			b := newBackend(k, 2)
-			got := c.run(t, b)
+			got := c.Run(t, b)
 			if want != nil {
-				sameBits(t, c.String(), got, want)
+				optest.SameBits(t, c.String(), got, want)
 			}
 			want = got
 			b.Close()
@@ -212,14 +104,14 @@ func TestInPlace(t *testing.T) {
 			if !ok {
 				continue
 			}
-			want := c.run(t, b)
+			want := c.Run(t, b)
 			for _, i := range in.InPlace() {
-				k, a := c.prepare(t, b)
+				k, a := c.Prepare(t, b)
 				a.In = slices.Clone(a.In)
 				a.In[i].F32 = slices.Clone(a.In[i].F32)
 				a.Out = a.In[i]
 				k.Run(a)
-				sameBits(t, fmt.Sprintf("%v over input %d", c, i), a.Out.F32, want)
+				optest.SameBits(t, fmt.Sprintf("%v over input %d", c, i), a.Out.F32, want)
 			}
 		}
 	})
@@ -228,7 +120,7 @@ func TestInPlace(t *testing.T) {
 func TestRunAllocatesNothing(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		for _, c := range allCases(t, 2, 8, 6, 6) {
-			k, a := c.prepare(t, b)
+			k, a := c.Prepare(t, b)
 			if n := testing.AllocsPerRun(5, func() { k.Run(a) }); n != 0 {
 				t.Errorf("%v: %v allocations a run, want 0", c, n)
 			}
@@ -237,23 +129,16 @@ func TestRunAllocatesNothing(t *testing.T) {
 }
 
 func TestDropout(t *testing.T) {
-	for _, x := range []tensor.Shape{{3, 4, 5, 7}, {2, 1, 1, 3}, {1, 17, 32, 31}} {
-		for _, p := range []float32{0, 0.3, 0.999, 1} {
-			d := newProblem(t, op.Dropout{Site: 2}, x, tensor.Shape{1}, tensor.Shape{1}, x[:1])
-			d.in[1].F32[0] = p
-			d.in[2] = engine.Buffer{I64: []int64{-5 << 35}}
-			d.in[3] = engine.Buffer{I64: []int64{5, 6, 7 << 40}[:x[0]]}
-			eachBackend(t, func(t *testing.T, b *Backend) {
-				sameBits(t, "dropout", d.run(t, b), d.run(t, engine.Portable{}))
-			})
-		}
+	for _, d := range optest.DropoutProblems(t) {
+		want := d.Run(t, engine.Portable{})
+		eachBackend(t, func(t *testing.T, b *Backend) { optest.SameBits(t, "dropout", d.Run(t, b), want) })
 	}
 }
 
 func TestFloat64FallsBackToTheDefinition(t *testing.T) {
 	b := New(2)
 	defer b.Close()
-	p := newProblem(t, op.SiLU{Rank: 1}, tensor.Shape{5})
+	p := optest.New(t, op.SiLU{Rank: 1}, tensor.Shape{5})
 	p.DType = engine.Float64
 	k, err := b.Kernel(p.Call)
 	if err != nil {
@@ -272,19 +157,19 @@ func TestFloat64FallsBackToTheDefinition(t *testing.T) {
 // for 64 channels of 32x32 pixels or, for attention, 128 of 16x16 and 6 heads of
 // 64 channels at 32x32.
 func BenchmarkOps(b *testing.B) {
-	cases := normCases(b, 16, 64, 32, 32)
-	cases = append(cases, attentionCases(b, 16, 128, 16, 16)...)
-	cases = append(cases, headCases(b, 1, 384, 32, 32, 6)...)
-	for _, f := range []op.Filter{filter(b, 1, 1), filter(b, 1, 3, 3, 1)} {
+	cases := optest.NormCases(b, 16, 64, 32, 32)
+	cases = append(cases, optest.AttentionCases(b, 16, 128, 16, 16)...)
+	cases = append(cases, optest.HeadCases(b, 1, 384, 32, 32, 6)...)
+	for _, f := range []op.Filter{optest.Filter(b, 1, 1), optest.Filter(b, 1, 3, 3, 1)} {
 		cases = append(cases,
-			opCase{problem: newProblem(b, op.Down{Filter: f, Gain: 1}, tensor.Shape{16, 64, 32, 32})},
-			opCase{problem: newProblem(b, op.Up{Filter: f, Gain: 4}, tensor.Shape{16, 64, 16, 16})})
+			optest.Case{Problem: optest.New(b, op.Down{Filter: f, Gain: 1}, tensor.Shape{16, 64, 32, 32})},
+			optest.Case{Problem: optest.New(b, op.Up{Filter: f, Gain: 4}, tensor.Shape{16, 64, 16, 16})})
 	}
 	for _, c := range cases {
 		b.Run(c.String(), func(b *testing.B) {
 			backend := newBackend(implementations()[0], 1)
 			defer backend.Close()
-			k, a := c.prepare(b, backend)
+			k, a := c.Prepare(b, backend)
 			k.Run(a)
 			for b.Loop() {
 				k.Run(a)

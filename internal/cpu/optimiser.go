@@ -31,16 +31,17 @@ func (o *optimiser) chunkOf(chunk int) (from, to int) {
 
 // Adam implements engine.Updater: one pass over all buffers, which must be of
 // equal length and not overlap.
-func (b *Backend) Adam(u engine.Update, w, ema, m, v, g []float32) {
+func (b *Backend) Adam(u engine.Update, w, ema, m, v, g []float32) error {
 	o := &b.flat
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.update, o.w, o.ema, o.m, o.v, o.g = u, w[:len(g)], ema[:len(g)], m[:len(g)], v[:len(g)], g
 	b.pool.Parallel(ceilDiv(len(g), optimiserChunk), o.adam)
+	return nil
 }
 
 // SumSquares implements engine.Updater: in float64, chunks in order.
-func (b *Backend) SumSquares(x []float32) float64 {
+func (b *Backend) SumSquares(x []float32) (float64, error) {
 	o := &b.flat
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,16 +55,17 @@ func (b *Backend) SumSquares(x []float32) float64 {
 	for _, s := range o.partial[:chunks] {
 		total += s
 	}
-	return total
+	return total, nil
 }
 
 // Accumulate implements engine.Updater.
-func (b *Backend) Accumulate(y, x []float32) {
+func (b *Backend) Accumulate(y, x []float32) error {
 	o := &b.flat
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.w, o.g = y[:len(x)], x
 	b.pool.Parallel(ceilDiv(len(x), optimiserChunk), o.add)
+	return nil
 }
 
 // init prepares the chunks' functions for kernels k.

@@ -7,6 +7,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
+	"edm/internal/optest"
 )
 
 // TestPairs holds the kernels for two steps to the bits of the two kernels, also
@@ -14,11 +15,11 @@ import (
 func TestPairs(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
 		for _, s := range [][4]int{{1, 4, 1, 1}, {3, 8, 5, 7}, {2, 20, 7, 9}, {2, 64, 16, 16}, {1, 8, 65, 64}} {
-			cases := normCases(t, s[0], s[1], s[2], s[3])
-			stats := cases[0].problem
+			cases := optest.NormCases(t, s[0], s[1], s[2], s[3])
+			stats := cases[0].Problem
 			for rest := cases[1:]; len(rest) > 0; rest = rest[3:] {
-				checkPair(t, b, stats, rest[0].problem, 1, []int{0}, []int{0, 2, 3, 4})
-				checkPair(t, b, rest[1].problem, rest[2].problem, 5, []int{0, 1}, []int{0, 1, 2, 3, 4})
+				checkPair(t, b, stats, rest[0].Problem, 1, []int{0}, []int{0, 2, 3, 4})
+				checkPair(t, b, rest[1].Problem, rest[2].Problem, 5, []int{0, 1}, []int{0, 1, 2, 3, 4})
 			}
 		}
 	})
@@ -27,7 +28,7 @@ func TestPairs(t *testing.T) {
 // checkPair runs first and second, whose input at is first's output, by one
 // kernel: into memory of its own and over each of the inputs of inPlace. shared
 // are second's inputs in the order of first's.
-func checkPair(t *testing.T, b *Backend, first, second problem, at int, inPlace, shared []int) {
+func checkPair(t *testing.T, b *Backend, first, second optest.Problem, at int, inPlace, shared []int) {
 	t.Helper()
 	steps := [2]engine.Step{{Call: first.Call, Output: at}, {Call: second.Call, Output: len(second.In)}}
 	for i := range second.In {
@@ -38,12 +39,12 @@ func checkPair(t *testing.T, b *Backend, first, second problem, at int, inPlace,
 	if kernel == nil {
 		t.Fatalf("no kernel for %v and %v", first.Spec, second.Spec)
 	}
-	between := first.run(t, b)
-	second.in = slices.Clone(second.in)
-	second.in[at].F32 = between
-	want := second.run(t, b)
+	between := first.Run(t, b)
+	second.Inputs = slices.Clone(second.Inputs)
+	second.Inputs[at].F32 = between
+	want := second.Run(t, b)
 	for _, over := range append(inPlace, -1) {
-		_, a := second.prepare(t, b)
+		_, a := second.Prepare(t, b)
 		a.In = slices.Clone(a.In)
 		a.In[at] = engine.NewBuffer(engine.Float32, len(between))
 		if over >= 0 {
@@ -52,15 +53,15 @@ func checkPair(t *testing.T, b *Backend, first, second problem, at int, inPlace,
 		}
 		kernel.Run(a)
 		what := fmt.Sprintf("%v over input %d", second.Spec, over)
-		sameBits(t, what, a.Out.F32, want)
-		sameBits(t, what+", between", a.In[at].F32, between)
+		optest.SameBits(t, what, a.Out.F32, want)
+		optest.SameBits(t, what+", between", a.In[at].F32, between)
 	}
 }
 
 // TestPairsAreTwoOfOneLayer refuses steps that only look like a pair.
 func TestPairsAreTwoOfOneLayer(t *testing.T) {
 	eachBackend(t, func(t *testing.T, b *Backend) {
-		cases := normCases(t, 1, 8, 4, 4)
+		cases := optest.NormCases(t, 1, 8, 4, 4)
 		stats, apply := cases[0].Call, cases[1].Call
 		sums, data := cases[2].Call, cases[3].Call
 		otherSums := cases[5].Call // with SiLU
@@ -86,22 +87,22 @@ func BenchmarkPairs(b *testing.B) {
 	for _, k := range implementations() {
 		backend := newBackend(k, 1)
 		defer backend.Close()
-		cases := normCases(b, 16, 64, 32, 32)
+		cases := optest.NormCases(b, 16, 64, 32, 32)
 		for _, p := range []struct {
 			name          string
-			first, second problem
+			first, second optest.Problem
 			at            int
 			build         func() engine.Kernel
 		}{
-			{"forward", cases[0].problem, cases[4].problem, 1, func() engine.Kernel {
+			{"forward", cases[0].Problem, cases[4].Problem, 1, func() engine.Kernel {
 				return newGNStatsApply(backend, cases[0].Spec.(op.GNStats), cases[4].Spec.(op.GNApply), cases[4].Call)
 			}},
-			{"gradient", cases[5].problem, cases[6].problem, 5, func() engine.Kernel {
+			{"gradient", cases[5].Problem, cases[6].Problem, 5, func() engine.Kernel {
 				return newGNSumsData(backend, cases[6].Spec.(op.GNData), cases[6].Call)
 			}},
 		} {
-			first, firstArgs := p.first.prepare(b, backend)
-			second, args := p.second.prepare(b, backend)
+			first, firstArgs := p.first.Prepare(b, backend)
+			second, args := p.second.Prepare(b, backend)
 			one := p.build()
 			for name, run := range map[string]func(){
 				"two": func() { first.Run(firstArgs); second.Run(args) },

@@ -1,12 +1,16 @@
 package cpu
 
-import "testing"
+import (
+	"testing"
+
+	"edm/internal/optest"
+)
 
 // BenchmarkPrimitives measures the loops bound by memory on data in the L1
 // cache, for every instruction set: their floor.
 func BenchmarkPrimitives(b *testing.B) {
 	const n = 1024
-	x, y, z, u, v := normal(1, n), normal(2, n), normal(3, n), normal(4, n), normal(5, n)
+	x, y, z, u, v := optest.Normal(1, n), optest.Normal(2, n), optest.Normal(3, n), optest.Normal(4, n), optest.Normal(5, n)
 	for i := range z {
 		z[i] *= z[i]
 	}

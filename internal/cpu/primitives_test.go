@@ -3,6 +3,8 @@ package cpu
 import (
 	"math"
 	"testing"
+
+	"edm/internal/optest"
 )
 
 // lengths cross every boundary of the vector loops: single vectors, unrolled
@@ -49,7 +51,7 @@ func TestSiLUOfGreatArguments(t *testing.T) {
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		y := make([]float32, 4)
 		k.affineSiLU(y, []float32{-1000, -100, 100, 1000}, 1, 0)
-		near(t, y[2:], []float64{100, 1000}, 1e-7)
+		optest.Near(t, y[2:], []float64{100, 1000}, 1e-7)
 		if math.Abs(float64(y[0]))+math.Abs(float64(y[1])) > 1e-30 {
 			t.Errorf("silu(-1000), silu(-100) = %v", y[:2])
 		}
@@ -94,14 +96,14 @@ func TestMaps(t *testing.T) {
 		for _, m := range maps {
 			t.Run(m.name, func(t *testing.T) {
 				for _, n := range lengths {
-					x, y := normal(1, n), normal(2, n)
+					x, y := optest.Normal(1, n), optest.Normal(2, n)
 					want := make([]float64, n)
 					for i := range want {
 						want[i] = m.want(float64(x[i]), float64(y[i]))
 					}
 					dst, check := guarded(t, n)
 					m.run(k, dst, x, y)
-					near(t, dst, want, 1e-6)
+					optest.Near(t, dst, want, 1e-6)
 					check()
 				}
 			})
@@ -113,7 +115,7 @@ func TestReductions(t *testing.T) {
 	slope := func(z float64) float64 { s := 1 / (1 + math.Exp(-z)); return s * (1 + z*(1-s)) }
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		for _, n := range lengths {
-			x, y := normal(1, n), normal(2, n)
+			x, y := optest.Normal(1, n), optest.Normal(2, n)
 			var sum, dot, dev, squares, h, hx, size float64
 			for i := range x {
 				a, b := float64(x[i]), float64(y[i])
@@ -146,7 +148,7 @@ func TestColumns(t *testing.T) {
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		for _, rows := range []int{1, 2, 5, 33} {
 			const stride = 24
-			x := normal(4, rows*stride)
+			x := optest.Normal(4, rows*stride)
 			most, sum := make([]float32, 8), make([]float32, 8)
 			k.colMax(most, x[8:], rows, stride)
 			k.colExpSum(sum, x[8:], most, rows, stride, 0.5)
@@ -172,7 +174,7 @@ func TestInterleave(t *testing.T) {
 			for _, valid := range []int{1, width - 1, width} {
 				for _, n := range []int{1, 3, 4, 5, 8, 19} {
 					const stride, dstStride = 20, 17
-					src := normal(5, width*stride)
+					src := optest.Normal(5, width*stride)
 					dst, check := guarded(t, (n-1)*dstStride+width)
 					k.interleave(dst, src, valid, width, stride, n, dstStride)
 					for i := range n {
@@ -208,7 +210,7 @@ func TestMultiply(t *testing.T) {
 func checkMultiply(t *testing.T, k *kernels, m, cols, depth int) {
 	t.Helper()
 	const ldc, bStride = 60, 53
-	a, b := normal(6, m*depth), normal(7, depth*bStride)
+	a, b := optest.Normal(6, m*depth), optest.Normal(7, depth*bStride)
 	panels := make([]float32, roundUp(m, k.rows)*depth)
 	for i := range m {
 		for j := range depth {
@@ -239,6 +241,6 @@ func checkMultiply(t *testing.T, k *kernels, m, cols, depth int) {
 			}
 		}
 	}
-	near(t, c, want, 1e-6)
+	optest.Near(t, c, want, 1e-6)
 	check()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"edm/internal/optest"
 )
 
 // framed is a rows x cols matrix inside NaNs, its rows stride apart: what reads
@@ -13,7 +15,7 @@ func framed(seed uint64, rows, cols, stride int) []float32 {
 	for i := range m {
 		m[i] = float32(math.NaN())
 	}
-	values := normal(seed, rows*cols)
+	values := optest.Normal(seed, rows*cols)
 	for i := range rows {
 		copy(m[i*stride:], values[i*cols:(i+1)*cols])
 	}
@@ -42,9 +44,9 @@ func (c productCase) build() *product {
 	case 2:
 		p.accumulate = true
 	case 3:
-		p.finish, p.scale, p.add, p.residual = true, 0.5, normal(3, c.m), framed(4, c.m, c.n, p.ldc)
+		p.finish, p.scale, p.add, p.residual = true, 0.5, optest.Normal(3, c.m), framed(4, c.m, c.n, p.ldc)
 	case 4:
-		p.finish, p.scale, p.shift = true, -0.5, normal(3, c.n)
+		p.finish, p.scale, p.shift = true, -0.5, optest.Normal(3, c.n)
 	case 5:
 		p.accumulate, p.finish, p.scale = true, true, 2
 		p.ahead = newFetchPlan(p)
@@ -124,7 +126,7 @@ func TestProduct(t *testing.T) {
 			t.Run(fmt.Sprintf("%dx%dx%d/%d", c.m, c.n, c.depth, c.form), func(t *testing.T) {
 				p := c.build()
 				want := p.exact()
-				near(t, p.run(k), want, 3e-6)
+				optest.Near(t, p.run(k), want, 3e-6)
 			})
 		}
 	})
@@ -143,7 +145,7 @@ func TestProductsAgree(t *testing.T) {
 			p := c.build()
 			p.ahead = newFetchPlan(p)
 			p.next = [3][]float32{p.b, p.c, p.residual}
-			sameBits(t, fmt.Sprintf("%s %+v", k.name, c), p.run(k), want)
+			optest.SameBits(t, fmt.Sprintf("%s %+v", k.name, c), p.run(k), want)
 		}
 	}
 }
@@ -155,7 +157,7 @@ func TestTilePanels(t *testing.T) {
 		const depth, panels = 37, 3
 		for vectors := 1; vectors <= maxVectors; vectors++ {
 			cols := vectors * k.lanes
-			a, b := normal(1, panels*k.rows*depth), normal(2, depth*cols)
+			a, b := optest.Normal(1, panels*k.rows*depth), optest.Normal(2, depth*cols)
 			lines := make([]int32, depth)
 			for i := range lines {
 				lines[i] = int32(i * cols)
@@ -171,10 +173,10 @@ func TestTilePanels(t *testing.T) {
 			}
 			want := run(func(*tileArgs) {})
 			packed := make([]float32, depth*cols)
-			sameBits(t, "packed", run(func(t *tileArgs) { t.pack = packed }), want)
-			sameBits(t, "the copy of B", packed, b)
+			optest.SameBits(t, "packed", run(func(t *tileArgs) { t.pack = packed }), want)
+			optest.SameBits(t, "the copy of B", packed, b)
 			for _, pace := range []int{0, 1, 1 << 31, 1<<32 - 1} {
-				sameBits(t, "with fetches", run(func(t *tileArgs) { t.ahead, t.lines, t.pace = b, lines, pace }), want)
+				optest.SameBits(t, "with fetches", run(func(t *tileArgs) { t.ahead, t.lines, t.pace = b, lines, pace }), want)
 			}
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
+	"edm/internal/optest"
 )
 
 // relativeRMS returns the root mean square of the error over that of want.
@@ -69,11 +70,11 @@ func poison(n int) []float32 {
 func exactConvs(t *testing.T, x, g, w []float32, n, cin, cout, h, width int) map[string][]float64 {
 	in, out, filter := tensor.Shape{n, cin, h, width}, tensor.Shape{n, cout, h, width}, tensor.Shape{cout, cin, 3, 3}
 	exact := func(s op.Spec, shape tensor.Shape, in []tensor.Shape, values ...[]float32) []float64 {
-		p := problem{Call: engine.Call{Spec: s, In: in, Out: shape}}
+		p := optest.Problem{Call: engine.Call{Spec: s, In: in, Out: shape}}
 		for _, v := range values {
-			p.in = append(p.in, engine.Buffer{F32: v})
+			p.Inputs = append(p.Inputs, engine.Buffer{F32: v})
 		}
-		return p.exact()
+		return p.Exact()
 	}
 	dw := exact(op.Conv2DWeights{Kernel: 3, Scale: 1}, filter, []tensor.Shape{in, out}, x, g)
 	return map[string][]float64{
@@ -99,7 +100,7 @@ func TestWinograd(t *testing.T) {
 	eachKernels(t, func(t *testing.T, k *kernels) {
 		for _, s := range winogradSizes {
 			n, cin, cout, h, w := s[0], s[1], s[2], s[3], s[4]
-			x, g, weights := normal(1, n*cin*h*w), normal(2, n*cout*h*w), normal(3, cin*cout*9)
+			x, g, weights := optest.Normal(1, n*cin*h*w), optest.Normal(2, n*cout*h*w), optest.Normal(3, cin*cout*9)
 			want := exactConvs(t, x, g, weights, n, cin, cout, h, w)
 			var first map[string][]float32
 			for _, threads := range []int{1, 3} {
@@ -111,7 +112,7 @@ func TestWinograd(t *testing.T) {
 						t.Errorf("%v, %s: relative error %.2g, want at most 1e-5", s, name, e)
 					}
 					if first != nil {
-						sameBits(t, fmt.Sprintf("%v, %s with %d threads", s, name, threads), got[name], first[name])
+						optest.SameBits(t, fmt.Sprintf("%v, %s with %d threads", s, name, threads), got[name], first[name])
 					}
 				}
 				first = got
@@ -128,7 +129,7 @@ func TestWinogradAccuracy(t *testing.T) {
 		defer b.Close()
 		for _, ch := range []int{32, 64, 128} {
 			const n, size = 2, 16
-			x, g, w := normal(1, n*ch*size*size), normal(2, n*ch*size*size), normal(3, ch*ch*9)
+			x, g, w := optest.Normal(1, n*ch*size*size), optest.Normal(2, n*ch*size*size), optest.Normal(3, ch*ch*9)
 			want := exactConvs(t, x, g, w, n, ch, ch, size, size)
 			for name, run := range winogradProblems(b, x, g, w, n, ch, ch, size, size) {
 				e := relativeRMS(t, run(), want[name])
@@ -146,7 +147,7 @@ func TestWinogradSetsAgree(t *testing.T) {
 	sets := implementations()
 	for _, s := range winogradSizes {
 		n, cin, cout, h, w := s[0], s[1], s[2], s[3], s[4]
-		x, g, weights := normal(1, n*cin*h*w), normal(2, n*cout*h*w), normal(3, cin*cout*9)
+		x, g, weights := optest.Normal(1, n*cin*h*w), optest.Normal(2, n*cout*h*w), optest.Normal(3, cin*cout*9)
 		want := map[string]map[string][]float32{}
 		for _, k := range sets {
 			b := newBackend(k, 2)
@@ -156,7 +157,7 @@ func TestWinogradSetsAgree(t *testing.T) {
 					want[key] = map[string][]float32{k.name: got}
 				}
 				for other, bits := range want[key] {
-					sameBits(t, fmt.Sprintf("%v, %s: %s against %s", s, name, k.name, other), got, bits)
+					optest.SameBits(t, fmt.Sprintf("%v, %s: %s against %s", s, name, k.name, other), got, bits)
 				}
 			}
 			b.Close()
@@ -173,7 +174,7 @@ func TestKeptFilters(t *testing.T) {
 			{n: 3, depth: 20, width: 40, h: 24, w: 20, kernel: 3}, // several
 		} {
 			for _, reverse := range []bool{false, true} {
-				x, w := normal(1, shape.n*shape.depth*shape.pixels()), normal(2, shape.depth*shape.width*9)
+				x, w := optest.Normal(1, shape.n*shape.depth*shape.pixels()), optest.Normal(2, shape.depth*shape.width*9)
 				c := newWinogradConv(b, shape, reverse, nil)
 				work := poison(c.workspace())
 				run := func(version uint64) []float32 {
@@ -182,15 +183,15 @@ func TestKeptFilters(t *testing.T) {
 					return y
 				}
 				fresh := run(0)
-				sameBits(t, "version 1", run(1), fresh)
+				optest.SameBits(t, "version 1", run(1), fresh)
 				saved := slices.Clone(w)
 				clear(w)
-				sameBits(t, "version 1 again", run(1), fresh)
+				optest.SameBits(t, "version 1 again", run(1), fresh)
 				zero := make([]float32, len(fresh))
-				sameBits(t, "version 2", run(2), zero)
-				sameBits(t, "no version", run(0), zero)
+				optest.SameBits(t, "version 2", run(2), zero)
+				optest.SameBits(t, "no version", run(0), zero)
 				copy(w, saved)
-				sameBits(t, "back to version 1", run(1), fresh)
+				optest.SameBits(t, "back to version 1", run(1), fresh)
 			}
 		}
 	})
@@ -203,8 +204,8 @@ func TestGreatFiltersAreNotKept(t *testing.T) {
 		for channels, kept := range map[int]bool{128: true, 192: false} {
 			shape := convShape{n: 1, depth: channels, width: channels, h: 4, w: 4, kernel: 3}
 			c := newWinogradConv(b, shape, false, nil)
-			y, x := make([]float32, channels*16), normal(1, channels*16)
-			c.run(y, x, normal(2, channels*channels*9), poison(c.workspace()), 1)
+			y, x := make([]float32, channels*16), optest.Normal(1, channels*16)
+			c.run(y, x, optest.Normal(2, channels*channels*9), poison(c.workspace()), 1)
 			if (c.kept != nil) != kept {
 				t.Errorf("filters of %d channels: kept is %v, want %v", channels, c.kept != nil, kept)
 			}

@@ -65,7 +65,7 @@ func newScheduler(p *Program, f Forgetting) (*scheduler, error) {
 		return nil, fmt.Errorf("engine: compile: values are to be forgotten after %v, which the outputs do not need", f.Until)
 	}
 	for _, n := range f.Values {
-		if id, ok := p.ids[n]; ok && id < s.until && p.values[id].role == intermediate {
+		if id, ok := p.ids[n]; ok && id < s.until && p.values[id].role == Intermediate {
 			s.again[id] = none
 		}
 	}
@@ -75,7 +75,7 @@ func newScheduler(p *Program, f Forgetting) (*scheduler, error) {
 // schedule appends every step.
 func (s *scheduler) schedule() error {
 	for id := range len(s.values) { // not those that are added meanwhile
-		if s.values[id].role == input {
+		if s.values[id].role == Input {
 			continue
 		}
 		if err := s.add(id, id > s.until); err != nil {

@@ -12,8 +12,12 @@ import (
 // Machine runs a Program. It implements gorgonia.VM: give the inputs values
 // with gorgonia.Let or Bind, call RunAll, read outputs with Value or in the
 // bound memory. A Machine is for one goroutine at a time.
+//
+// A backend that is an Executor runs the program by itself; the machine then
+// holds no kernels and no arena.
 type Machine struct {
 	program *Program
+	runner  Runner // of an Executor, or nil
 	kernels []Kernel
 	args    []Args
 	slots   [][]slot // where each value's buffer stands in args
@@ -32,19 +36,35 @@ var _ gorgonia.VM = (*Machine)(nil)
 
 // NewMachine prepares the kernels of p and allocates its arena.
 func NewMachine(p *Program) (*Machine, error) {
-	m := &Machine{
-		program: p,
-		kernels: make([]Kernel, len(p.Steps)),
-		args:    make([]Args, len(p.Steps)),
-		slots:   make([][]slot, len(p.values)),
-		values:  make([]Buffer, len(p.values)),
-		bound:   make([]bool, len(p.values)),
+	m := &Machine{program: p, values: make([]Buffer, len(p.values)), bound: make([]bool, len(p.values))}
+	if b, ok := p.backend.(Executor); ok {
+		var err error
+		if m.runner, err = b.NewRunner(p); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
+		return m, nil
 	}
+	if err := m.prepare(); err != nil {
+		return nil, err
+	}
+	m.pair()
+	for i, v := range p.values {
+		if v.role == Intermediate {
+			m.set(i, m.arena.slice(v.span.At, v.span.Len), 0)
+		}
+	}
+	return m, nil
+}
+
+// prepare makes the kernels and their arguments.
+func (m *Machine) prepare() error {
+	p := m.program
+	m.kernels, m.args, m.slots = make([]Kernel, len(p.Steps)), make([]Args, len(p.Steps)), make([][]slot, len(p.values))
 	m.arena = NewBuffer(p.DType, p.arena)
 	for i, s := range p.Steps {
 		k, err := p.backend.Kernel(s.Call)
 		if err != nil {
-			return nil, fmt.Errorf("engine: %w", err)
+			return fmt.Errorf("engine: %w", err)
 		}
 		m.kernels[i] = k
 		a := &m.args[i]
@@ -55,17 +75,15 @@ func NewMachine(p *Program) (*Machine, error) {
 		}
 		m.slots[s.Output] = append(m.slots[s.Output], slot{buffer: &a.Out})
 	}
-	m.pair()
-	for i, v := range p.values {
-		if v.role == intermediate {
-			m.set(i, m.arena.slice(v.span.At, v.span.Len), 0)
-		}
-	}
-	return m, nil
+	return nil
 }
 
 func (m *Machine) set(id int, b Buffer, version uint64) {
 	m.values[id] = b
+	if m.runner != nil {
+		m.runner.Bind(id, b, version)
+		return
+	}
 	for _, s := range m.slots[id] {
 		*s.buffer = b
 		if s.version != nil {
@@ -88,7 +106,7 @@ func (m *Machine) Bind(n *gorgonia.Node, b Buffer) error { return m.BindVersion(
 // have the same contents; 0 promises nothing, as Bind does.
 func (m *Machine) BindVersion(n *gorgonia.Node, b Buffer, version uint64) error {
 	id, ok := m.program.ids[n]
-	if !ok || m.program.values[id].role == intermediate {
+	if !ok || m.program.values[id].role == Intermediate {
 		return fmt.Errorf("engine: bind %v: neither input nor output of this program", n)
 	}
 	v := m.program.values[id]
@@ -103,17 +121,48 @@ func (m *Machine) BindVersion(n *gorgonia.Node, b Buffer, version uint64) error 
 // Uses reports whether n is an input or output of the program.
 func (m *Machine) Uses(n *gorgonia.Node) bool {
 	id, ok := m.program.ids[n]
-	return ok && m.program.values[id].role != intermediate
+	return ok && m.program.values[id].role != Intermediate
 }
 
 // RunAll runs the program once. Inputs that were not bound take the value that
 // gorgonia.Let gave their node; one without a value is an error.
 func (m *Machine) RunAll() error {
+	if err := m.Start(); err != nil {
+		return err
+	}
+	return m.Wait()
+}
+
+// Start begins a run with what the inputs hold now; Wait ends it. Between the two
+// a backend with a processor of its own computes, the caller may change inputs
+// that are not mirrored (Memory), and outputs are undefined. Other backends run
+// within Start.
+func (m *Machine) Start() error {
 	if err := m.adopt(); err != nil {
 		return err
 	}
+	if m.runner != nil {
+		return m.runner.Start()
+	}
 	for i, k := range m.kernels {
 		k.Run(&m.args[i])
+	}
+	return nil
+}
+
+// Prefetch brings the inputs of the next run to a device with a memory of its own
+// as they are now, while the run that Start began goes on. It changes no result.
+func (m *Machine) Prefetch() error {
+	if p, ok := m.runner.(Prefetcher); ok {
+		return p.Prefetch()
+	}
+	return nil
+}
+
+// Wait ends the run that Start began: the outputs are there.
+func (m *Machine) Wait() error {
+	if m.runner != nil {
+		return m.runner.Wait()
 	}
 	return nil
 }
@@ -122,6 +171,9 @@ func (m *Machine) RunAll() error {
 func (m *Machine) RunTimed(report func(s *Step, d time.Duration)) error {
 	if err := m.adopt(); err != nil {
 		return err
+	}
+	if m.runner != nil {
+		return m.runner.RunTimed(report)
 	}
 	for i, k := range m.kernels {
 		start := time.Now()
@@ -136,10 +188,10 @@ func (m *Machine) RunTimed(report func(s *Step, d time.Duration)) error {
 func (m *Machine) adopt() error {
 	for id := range m.program.values {
 		v := &m.program.values[id]
-		if v.role == intermediate || m.bound[id] {
+		if v.role == Intermediate || m.bound[id] {
 			continue
 		}
-		if v.role == output {
+		if v.role == Output {
 			m.set(id, NewBuffer(v.dtype, v.shape.TotalSize()), 0)
 			m.bound[id] = true
 			continue
@@ -175,7 +227,7 @@ func bufferOf(v gorgonia.Value) (Buffer, error) {
 // Value returns an output as a tensor that shares the machine's memory.
 func (m *Machine) Value(n *gorgonia.Node) (gorgonia.Value, error) {
 	id, ok := m.program.ids[n]
-	if !ok || m.program.values[id].role != output {
+	if !ok || m.program.values[id].role != Output {
 		return nil, fmt.Errorf("engine: value of %v: not an output of this program", n)
 	}
 	var backing any
@@ -193,5 +245,12 @@ func (m *Machine) Value(n *gorgonia.Node) (gorgonia.Value, error) {
 // Reset does nothing: a run starts from its inputs alone.
 func (m *Machine) Reset() {}
 
-// Close does nothing: memory is the collector's, threads are the backend's.
-func (m *Machine) Close() error { return nil }
+// Close gives back what an Executor allocated for the program, which must not run
+// again. On other backends it does nothing: memory is the collector's, threads
+// are the backend's.
+func (m *Machine) Close() error {
+	if m.runner != nil {
+		return m.runner.Close()
+	}
+	return nil
+}

@@ -40,7 +40,7 @@ func (p *Program) blocks() (all []*block, owner map[int]*block, scratch []*block
 		scratch, all = append(scratch, work), append(all, work)
 		v := p.values[s.Output]
 		switch {
-		case v.role != intermediate:
+		case v.role != Intermediate:
 		case v.alias >= 0: // of a value that an earlier step wrote
 			b := owner[v.alias]
 			b.last = max(b.last, v.last)
@@ -69,13 +69,13 @@ func (p *Program) shareInPlace() {
 	}
 	for at, s := range p.Steps {
 		in, ok := s.Spec.(op.InPlacer)
-		if !ok || p.values[s.Output].role != intermediate {
+		if !ok || p.values[s.Output].role != Intermediate {
 			continue
 		}
 		allowed := in.InPlace()
 		for _, k := range allowed {
 			r := root(s.Inputs[k])
-			if p.values[r].role != intermediate || end[r] != at ||
+			if p.values[r].role != Intermediate || end[r] != at ||
 				p.values[r].shape.TotalSize() != s.Out.TotalSize() || readElsewhere(s, allowed, r, root) {
 				continue
 			}

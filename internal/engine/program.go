@@ -35,20 +35,12 @@ type value struct {
 	node  *gorgonia.Node
 	shape tensor.Shape
 	dtype DType
-	role  role
+	role  Role
 	span  Span // in the arena, for intermediates
 	first int  // step that writes it
 	last  int  // last step that reads it
 	alias int  // value whose memory it overwrites, or -1
 }
-
-type role uint8
-
-const (
-	intermediate role = iota
-	input             // bound by the caller, read
-	output            // bound by the caller, written
-)
 
 // Program is a compiled graph. It is immutable.
 type Program struct {
@@ -102,7 +94,7 @@ func (p *Program) number(outputs gorgonia.Nodes) error {
 		}
 		v := value{node: n, shape: n.Shape().Clone(), dtype: d, alias: -1, last: -1}
 		if n.Op() == nil {
-			v.role = input
+			v.role = Input
 		}
 		p.ids[n] = len(p.values)
 		p.values = append(p.values, v)
@@ -110,10 +102,10 @@ func (p *Program) number(outputs gorgonia.Nodes) error {
 	p.DType = DType(max(real, 0))
 	for _, n := range outputs {
 		v := &p.values[p.ids[n]]
-		if v.role == input {
+		if v.role == Input {
 			return fmt.Errorf("engine: compile: output %v is an input", n)
 		}
-		v.role = output
+		v.role = Output
 	}
 	return nil
 }
@@ -149,13 +141,24 @@ func specOf(n *gorgonia.Node) (op.Spec, error) {
 func (p *Program) workspaces() error {
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		k, err := p.backend.Kernel(s.Call)
+		n, err := p.workspace(s.Call)
 		if err != nil {
 			return fmt.Errorf("engine: compile: %w", err)
 		}
-		s.Work.Len = k.Workspace()
+		s.Work.Len = n
 	}
 	return nil
+}
+
+func (p *Program) workspace(c Call) (int, error) {
+	if b, ok := p.backend.(Executor); ok {
+		return b.Workspace(c)
+	}
+	k, err := p.backend.Kernel(c)
+	if err != nil {
+		return 0, err
+	}
+	return k.Workspace(), nil
 }
 
 // ArenaBytes returns the size of the arena: the peak memory of a run beyond the

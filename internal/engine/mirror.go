@@ -1,0 +1,44 @@
+package engine
+
+import "fmt"
+
+// Memory is implemented by a Backend whose kernels work in a memory of their
+// own, such as a GPU's. A host slice may have a counterpart there; its parts are
+// known by their addresses, so views of a mirrored slice are mirrored too. While
+// it is mirrored the counterpart is what programs and the Updater read and
+// write, and the host's contents are what was last downloaded.
+type Memory interface {
+	// Mirror gives a slice a counterpart with the same contents. The slice must
+	// not overlap one that has a counterpart already. An error about too little
+	// memory is an *OutOfMemory.
+	Mirror(flat []float32) error
+	// Release gives the counterpart of a slice back. One that has none is left
+	// alone.
+	Release(flat []float32) error
+	// Upload copies a part of a mirrored slice from the host to its counterpart.
+	Upload(part []float32) error
+	// Download copies the counterpart of a part to the host, after everything
+	// that was started before.
+	Download(part []float32) error
+	// Copy copies src to dst, of equal length: between the counterparts if both
+	// are mirrored, on the host if neither is. One of each is an error.
+	Copy(dst, src []float32) error
+	// Clear writes zeros to the counterpart of a part; to a slice that is not
+	// mirrored, on the host.
+	Clear(part []float32) error
+	// Free returns the bytes that are not in use.
+	Free() (int64, error)
+}
+
+// OutOfMemory says that a backend's own memory is too small.
+type OutOfMemory struct {
+	What          string // what the memory was for
+	Planned, Free int64  // bytes
+}
+
+func (e *OutOfMemory) Error() string {
+	return fmt.Sprintf("engine: %s needs %d MiB of device memory, %d MiB are free", e.What, mebibytes(e.Planned), e.Free>>20)
+}
+
+// mebibytes rounds up, so that what does not fit never reads as if it did.
+func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
