@@ -1,0 +1,105 @@
+//go:build gpu
+
+package driver
+
+// #include "extra.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"gorgonia.org/cu"
+)
+
+// What can be missing. Errors of Count and Open wrap one of these, with the
+// particulars.
+var (
+	ErrNoDriver  = errors.New("no CUDA driver: install an NVIDIA driver, version 525 or newer, or run on the CPU")
+	ErrOldDriver = errors.New("CUDA 12.0 or newer is needed: update the NVIDIA driver to version 525 or newer, or run on the CPU")
+	ErrNoDevice  = errors.New("no CUDA device: the driver is there and found none; check nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU")
+	ErrOldDevice = errors.New("8.0 or newer is needed (Ampere, Ada, Hopper and later): choose another device, or run on the CPU")
+	ErrClosed    = errors.New("driver: the CUDA device is closed")
+)
+
+// Code is a result of the driver. errors.Is finds it in this package's errors.
+type Code int
+
+// The codes that callers tell apart.
+const (
+	OutOfMemory    Code = C.CUDA_ERROR_OUT_OF_MEMORY
+	NoDevice       Code = C.CUDA_ERROR_NO_DEVICE
+	InvalidPTX     Code = C.CUDA_ERROR_INVALID_PTX
+	NotFound       Code = C.CUDA_ERROR_NOT_FOUND
+	IllegalAddress Code = C.CUDA_ERROR_ILLEGAL_ADDRESS
+	LaunchFailed   Code = C.CUDA_ERROR_LAUNCH_FAILED
+)
+
+// Error returns the driver's name of the code and its description.
+func (c Code) Error() string {
+	name := C.edm_error_name(C.CUresult(c))
+	if name == nil {
+		return fmt.Sprintf("CUDA error %d", int(c))
+	}
+	text := C.edm_error_text(C.CUresult(c))
+	if text == nil {
+		return C.GoString(name)
+	}
+	return fmt.Sprintf("%s (%s)", C.GoString(name), C.GoString(text))
+}
+
+// Error is a driver call that failed.
+type Error struct {
+	Call string // the driver's function
+	Code Code
+}
+
+// Error names the call, the code and what the driver says of it.
+func (e *Error) Error() string { return e.Call + ": " + e.Code.Error() }
+
+// Unwrap returns the code.
+func (e *Error) Unwrap() error { return e.Code }
+
+// check returns the error of a driver call, or nil.
+func check(call string, result C.CUresult) error {
+	if result == C.CUDA_SUCCESS {
+		return nil
+	}
+	return &Error{Call: call, Code: Code(result)}
+}
+
+// wrap returns the binding's error of a driver call with the call's name. The
+// binding's type of errors is its own, an integer that holds the code.
+func wrap(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if v := reflect.ValueOf(err); v.Kind() == reflect.Int {
+		return &Error{Call: call, Code: Code(v.Int())}
+	}
+	return fmt.Errorf("%s: %w", call, err)
+}
+
+// ready returns why the driver cannot be used, or nil.
+func ready() error {
+	if text := C.edm_cuda_load_error(); text != nil {
+		return fmt.Errorf("driver: %s: %w", C.GoString(text), ErrNoDriver)
+	}
+	switch code := Code(C.edm_cuda_init_result()); code {
+	case 0:
+	case NoDevice:
+		return fmt.Errorf("driver: %w", ErrNoDevice)
+	default:
+		return fmt.Errorf("driver: the CUDA driver does not start: %w", &Error{Call: "cuInit", Code: code})
+	}
+	return checkVersion(cu.Version())
+}
+
+// checkVersion returns why a driver of that CUDA version will not do, or nil.
+func checkVersion(v int) error {
+	if v < MinDriver {
+		return fmt.Errorf("driver: the NVIDIA driver offers CUDA %d.%d: %w", v/1000, v%1000/10, ErrOldDriver)
+	}
+	return nil
+}
