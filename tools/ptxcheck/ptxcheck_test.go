@@ -1,0 +1,67 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const report = `ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function 'scale_tf32' for 'sm_80'
+ptxas info    : Function properties for scale_tf32
+    16 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads
+ptxas info    : Used 40 registers, used 1 barriers, 48 bytes smem, 380 bytes cmem[0]
+ptxas info    : Compiling entry function 'add' for 'sm_80'
+ptxas info    : Function properties for add
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 8 registers, 380 bytes cmem[0]
+`
+
+func TestParseReport(t *testing.T) {
+	rows, err := parseReport(report, job{"ptx/conv_sm80.ptx", "sm_80"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := tableHead +
+		"conv\tadd\tsm_80\t8\t0\t0\t0\t0\t-\n" +
+		"conv\tscale_tf32\tsm_80\t40\t48\t16\t4\t8\t-\n"
+	if got := format(rows); got != want {
+		t.Errorf("table\n%swant\n%s", got, want)
+	}
+	if err := rules(rows); err == nil || !strings.Contains(err.Error(), "scale_tf32 on sm_80 spills") {
+		t.Errorf("rules: %v, want the spilling kernel named", err)
+	}
+	if _, err := parseReport("ptxas info    : Compiling entry function 'f' for 'sm_80'\n", job{"f.ptx", "sm_80"}); err == nil {
+		t.Error("a kernel without figures is no error")
+	}
+}
+
+func TestInstructions(t *testing.T) {
+	listing := "\t.section\t.text.mul,\"ax\",@progbits\n" +
+		"  /*0010*/  HMMA.1688.F32.TF32 R4, R8, R2, R4 ;\n  /*0020*/  LDGSTS.E.BYPASS.128 [R2], [R4.64] ;\n" +
+		"\t.section\t.text.add,\"ax\",@progbits\n  /*0010*/  FADD R4, R8, R2 ;\n"
+	have := instructionsOf(listing)
+	if have["mul"] != "HMMA.1688.F32.TF32 LDGSTS" || have["add"] != "" {
+		t.Errorf("instructions %q", have)
+	}
+	ptx := ".visible .entry mul(\n)\n{\nmma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1}\ncp.async.cg.shared.global [%r1], [%rd1], 16, %r2;\n}\n" +
+		".visible .entry add_bf16(\n)\n{\nadd.rn.f32\n}\n"
+	want := wantedBy(ptx)
+	if !slices.Equal(want["mul"], []string{"HMMA.1688.F32.TF32", "LDGSTS"}) || !slices.Equal(want["add_bf16"], []string{"HMMA.16816.F32.BF16"}) {
+		t.Errorf("wanted %q", want)
+	}
+	rows := []row{{kernel: "add_bf16", arch: "sm_80", wanted: want["add_bf16"]}}
+	if err := rules(rows); err == nil || !strings.Contains(err.Error(), "has no HMMA.16816.F32.BF16") {
+		t.Errorf("rules: %v, want the missing instruction named", err)
+	}
+}
+
+func TestCompareShowsLines(t *testing.T) {
+	err := compare("a\nb\n", "a\nc\n")
+	if err == nil || !strings.Contains(err.Error(), "- b\n+ c\n") {
+		t.Errorf("compare: %v, want the lines that differ", err)
+	}
+	if err := compare("a\nb\n", "a\nb\n"); err != nil {
+		t.Error(err)
+	}
+}
