@@ -1,0 +1,142 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"edm/internal/cuda/driver"
+	"edm/internal/engine"
+)
+
+// Backend runs programs on one GPU.
+type Backend struct {
+	device    *driver.Device
+	precision precision
+	compute   *driver.Stream // kernels, in the order of their calls
+	copies    *driver.Stream // inputs on their way to the device
+	always    bool           // check every launch of every run
+	modules   modules
+	mirrors   mirrors
+	flat      optimiser
+	name      string // of the precision
+}
+
+var (
+	_ engine.Backend  = (*Backend)(nil)
+	_ engine.Executor = (*Backend)(nil)
+	_ engine.Memory   = (*Backend)(nil)
+	_ engine.Updater  = (*Backend)(nil)
+)
+
+// Open opens the GPU of that number. Errors say what is missing: a driver, a
+// device, a newer one of either.
+func Open(ordinal int, precision string) (engine.Backend, error) {
+	b, err := open(ordinal, precision)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// OpenFirst opens the first GPU that will do. That there is none, or no driver,
+// or none new enough, is no error: found is false then.
+func OpenFirst(precision string) (b engine.Backend, found bool, err error) {
+	n, err := driver.Count()
+	if missing(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("cuda: %w", err)
+	}
+	for i := range n {
+		b, err := open(i, precision)
+		if missing(err) {
+			continue
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		return b, true, nil
+	}
+	return nil, false, nil
+}
+
+// missing reports whether an error says that there is no device to use.
+func missing(err error) bool {
+	for _, known := range []error{driver.ErrNoDriver, driver.ErrOldDriver, driver.ErrNoDevice, driver.ErrOldDevice} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+func open(ordinal int, name string) (*Backend, error) {
+	p := slices.Index(Precisions(), name)
+	if p < 0 {
+		return nil, fmt.Errorf("cuda: precision %q, want one of %v", name, Precisions())
+	}
+	d, err := driver.Open(ordinal)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	b := &Backend{device: d, precision: precision(p), name: name, always: checking()}
+	if err := b.init(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cuda: open device %d: %w", ordinal, err), d.Close())
+	}
+	return b, nil
+}
+
+// init makes the streams and what the optimiser keeps.
+func (b *Backend) init() error {
+	var err error
+	if b.compute, err = b.device.NewStream(); err != nil {
+		return err
+	}
+	if b.copies, err = b.device.NewStream(); err != nil {
+		return err
+	}
+	b.modules.init(b.device)
+	return b.flat.init(b)
+}
+
+// Name identifies the kernels and how they multiply.
+func (b *Backend) Name() string { return "cuda-" + b.name }
+
+// String describes the device and the precision for people.
+func (b *Backend) String() string { return fmt.Sprintf("%v, %s", b.device.Info(), b.name) }
+
+// Kernel returns an error: the device runs whole programs.
+func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
+	return nil, errors.New("cuda: there are no single kernels to run: make an engine.Machine, which runs the program on the device")
+}
+
+// Workspace implements engine.Executor.
+func (b *Backend) Workspace(c engine.Call) (int, error) {
+	k, err := newKernel(b.precision, c)
+	if err != nil {
+		return 0, err
+	}
+	return k.workspace(), nil
+}
+
+// Close waits for the device's work and gives all of its memory back. Nothing of
+// the backend may be used after it.
+func (b *Backend) Close() error { return b.device.Close() }
+
+// alloc returns device memory. Where there is not enough, the error is an
+// engine.OutOfMemory that says what for.
+func (b *Backend) alloc(what string, bytes int64) (pointer, error) {
+	at, err := b.device.Alloc(bytes)
+	if errors.Is(err, driver.OutOfMemory) {
+		free, freeErr := b.device.FreeMem()
+		return 0, errors.Join(&engine.OutOfMemory{What: what, Planned: bytes, Free: free}, freeErr)
+	}
+	return pointer(at), err
+}
+
+// free gives device memory back.
+func (b *Backend) free(at pointer) error { return b.device.Free(uint64(at)) }

@@ -1,0 +1,92 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"slices"
+
+	"edm/internal/cuda/driver"
+	"edm/internal/engine"
+)
+
+// maxGraphs is the number of graphs that a program keeps: one for each choice of
+// memory that its inputs and outputs were bound to.
+const maxGraphs = 8
+
+// recorded is the program captured with its arrays at fixed addresses.
+type recorded struct {
+	addresses []pointer // of every value
+	graph     *driver.Graph
+}
+
+// graph returns the program captured for the addresses as they are.
+func (r *runner) graph() (*recorded, error) {
+	if r.current != nil {
+		return r.current, nil
+	}
+	for i, g := range r.graphs {
+		if r.matches(g) {
+			r.graphs = append(slices.Delete(r.graphs, i, i+1), g) // the last one used comes last
+			r.current = g
+			return g, nil
+		}
+	}
+	if len(r.graphs) == maxGraphs {
+		// It may be what runs: graphs are destroyed when they are done.
+		if err := r.b.compute.Synchronize(); err != nil {
+			return nil, err
+		}
+		if err := r.graphs[0].graph.Close(); err != nil {
+			return nil, err
+		}
+		r.graphs = slices.Delete(r.graphs, 0, 1)
+	}
+	g, err := r.record()
+	if err != nil {
+		return nil, err
+	}
+	r.graphs, r.current = append(r.graphs, g), g
+	return g, nil
+}
+
+// matches reports whether a graph's addresses are those of now.
+func (r *runner) matches(g *recorded) bool {
+	for id, at := range g.addresses {
+		if r.values[id].at != at {
+			return false
+		}
+	}
+	return true
+}
+
+// record captures the program.
+func (r *runner) record() (*recorded, error) {
+	g := &recorded{}
+	for id := range r.values {
+		g.addresses = append(g.addresses, r.values[id].at)
+	}
+	// Modules are loaded and attributes set before the capture.
+	var all []*ready
+	var from []int // the step of each
+	for i, k := range r.kernels {
+		for _, l := range k.launches(r.operands(i)) {
+			p, err := r.b.modules.prepare(l)
+			if err != nil {
+				return nil, r.fault(i, l, err)
+			}
+			all, from = append(all, p), append(from, i)
+		}
+	}
+	var err error
+	g.graph, err = r.b.compute.Capture(func() error {
+		for i, l := range all {
+			if err := l.start(r.b.compute); err != nil {
+				return r.fault(from[i], l.launch, err)
+			}
+		}
+		return nil
+	})
+	return g, err
+}
+
+var _ engine.Prefetcher = (*runner)(nil)

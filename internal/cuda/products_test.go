@@ -1,0 +1,171 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"edm/internal/op"
+	"edm/internal/optest"
+)
+
+// precisions are all of them.
+var precisions = []precision{fp32, tf32, bf16}
+
+// fraction returns the bits of fraction to which a precision rounds factors.
+func (p precision) fraction() int { return [...]int{23, 10, 7}[p] }
+
+// rounded rounds x to a precision's factors, ties to even.
+func (p precision) rounded(x []float32) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		drop := 23 - p.fraction()
+		bits := math.Float32bits(v)
+		if drop > 0 {
+			bits += 1<<(drop-1) - 1 + bits>>drop&1
+		}
+		y[i] = math.Float32frombits(bits >> drop << drop)
+	}
+	return y
+}
+
+// exactly returns the problem with factors, inputs 0 and 1, that a precision holds
+// as they are, so that its result is nearly exact.
+func exactly(p precision, q optest.Problem) optest.Problem {
+	q.Inputs = slices.Clone(q.Inputs)
+	for i := range 2 {
+		q.Inputs[i].F32 = p.rounded(q.Inputs[i].F32)
+	}
+	return q
+}
+
+// nearly is the error that sums in float32 may have.
+const nearly = 1e-5
+
+// loosely returns the error that factors rounded to a precision may cause.
+func loosely(p precision) float64 { return max(nearly, 8*math.Exp2(-1-float64(p.fraction()))) }
+
+// placed returns where a problem's arrays are on the device, shifted by that many
+// elements; the result is not-a-number.
+func (b *table) placed(t *testing.T, k kernel, q optest.Problem, shift int) operands {
+	t.Helper()
+	var o operands
+	for _, in := range q.Inputs {
+		o.in = append(o.in, b.floats(t, in.F32, shift))
+	}
+	o.out = b.unwritten(t, q.Out.TotalSize(), shift)
+	if w := k.workspace(); w > 0 {
+		o.work = b.unwritten(t, w, 0) // of the arena, which is aligned
+	}
+	return o
+}
+
+// compute returns the result of a product's kernel.
+func (b *table) compute(t *testing.T, k kernel, q optest.Problem, shift int) []float32 {
+	t.Helper()
+	o := b.placed(t, k, q, shift)
+	b.launchAll(t, k.launches(o))
+	return b.read(t, o.out, q.Out.TotalSize())
+}
+
+// productUse is a line that makes a kernel by a macro, whose first argument is the
+// name, and productMacro such a macro.
+var (
+	productUse   = regexp.MustCompile(`(?m)^(\w+)\((\w+), .*\)$`)
+	productMacro = regexp.MustCompile(`(?m)^#define (\w+)\(name, .*?\) *(KERNEL.*)$`)
+)
+
+// productHeads is heads for a module of products.
+func productHeads(t *testing.T, module string) map[string]head {
+	t.Helper()
+	text := productText(t, module+".cu")
+	for _, m := range regexp.MustCompile(`(?m)^#include "(\w+kernels\.cuh)"$`).FindAllStringSubmatch(text, -1) {
+		text += productText(t, m[1])
+	}
+	kinds := map[string]head{}
+	for _, m := range productMacro.FindAllStringSubmatch(text, -1) {
+		kinds[m[1]] = kernelHeadOf(t, m[2])
+	}
+	all := heads(t, module)
+	for _, m := range productUse.FindAllStringSubmatch(text, -1) {
+		if h, ok := kinds[m[1]]; ok {
+			all[m[2]] = h
+		}
+	}
+	return all
+}
+
+// productText returns a kernel source with the lines that macros continue joined.
+func productText(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile("kernels/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(data), "\\\n", " ")
+}
+
+// kernelHeadOf reads the head of a kernel's text.
+func kernelHeadOf(t *testing.T, text string) head {
+	t.Helper()
+	m := kernelHead.FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("no kernel in %q", text)
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := head{threads: n}
+	for _, p := range strings.Split(m[3], ",") {
+		words := strings.Fields(strings.ReplaceAll(p, "*", "* "))
+		h.parameters = append(h.parameters, strings.Join(words[:len(words)-1], " "))
+	}
+	return h
+}
+
+// productHead returns what the source says of a launch's kernel.
+func productHead(t *testing.T, l launch) (head, bool) {
+	t.Helper()
+	h, ok := productHeads(t, l.module)[l.name]
+	return h, ok
+}
+
+// launchAll runs launches of kernels that macros make.
+func (b *table) launchAll(t *testing.T, launches []launch) {
+	t.Helper()
+	for _, l := range launches {
+		if b.heads[l.module] == nil {
+			b.heads[l.module] = productHeads(t, l.module)
+		}
+	}
+	b.start(t, launches)
+}
+
+// everyPrecision runs a test for each.
+func everyPrecision(t *testing.T, f func(t *testing.T, p precision)) {
+	t.Helper()
+	for _, p := range precisions {
+		t.Run(p.suffix(), func(t *testing.T) { f(t, p) })
+	}
+}
+
+// prepared returns a problem's kernel.
+func prepared(t *testing.T, p precision, q optest.Problem) kernel {
+	t.Helper()
+	k, err := products(p, q.Call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// describe names a problem in a report.
+func describe(q optest.Problem) string { return fmt.Sprintf("%v%v", op.Op{Spec: q.Spec}, q.In) }
