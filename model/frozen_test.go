@@ -56,6 +56,7 @@ func train(t *testing.T, m *model.Model, d *model.Device, o loss.Objective) (bef
 	}
 	after, ema = slices.Clone(before), slices.Clone(before)
 	m1, m2 := make([]float32, size), make([]float32, size)
+	mirror(t, d, after, ema, m1, m2, grad)
 	program, err := m.NewLoss(o, n, true)
 	if err != nil {
 		t.Fatal(err)
@@ -67,12 +68,34 @@ func train(t *testing.T, m *model.Model, d *model.Device, o loss.Objective) (bef
 		for _, p := range m.Layout().Params {
 			clear(grad[p.Offset+p.Len : (p.Offset+p.Len+15)/16*16]) // padding
 		}
+		if err := d.Upload(grad); err != nil {
+			t.Fatal(err)
+		}
 		if err := program.Run(after, grad, make([]float64, n), random(m, o, n)); err != nil {
 			t.Fatal(err)
 		}
-		d.Adam(model.Update{LR: 0.01, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Step: step + 1, GradScale: 0.7, EMABeta: 0.9}, after, ema, m1, m2, grad)
+		u := model.Update{LR: 0.01, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Step: step + 1, GradScale: 0.7, EMABeta: 0.9}
+		if err := d.Adam(u, after, ema, m1, m2, grad); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Download(after, ema, grad); err != nil {
+		t.Fatal(err)
 	}
 	return before, after, ema, grad
+}
+
+// mirror mirrors flat buffers until the end of the test.
+func mirror(t *testing.T, d *model.Device, flat ...[]float32) {
+	t.Helper()
+	if err := d.Mirror(flat...); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Release(flat...); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A frozen buffer is part of the layout and of files, and training leaves its

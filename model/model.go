@@ -8,7 +8,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/engine"
-	"edm/internal/sysmem"
 	"edm/model/precond"
 )
 
@@ -29,7 +28,7 @@ type Model struct {
 // New returns the denoiser of a configuration on a device.
 func New(c Config, d *Device) (*Model, error) {
 	if d == nil {
-		return nil, errors.New("model: no device: open one with OpenCPU")
+		return nil, errors.New("model: no device: open one with OpenDevice")
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -74,11 +73,7 @@ func (m *Model) compile(g *graph, outputs ...*gorgonia.Node) (*program, error) {
 // load makes a compiled graph ready to run and binds buffers to the coefficients
 // and labels.
 func (m *Model) load(g *graph, compiled *engine.Program) (*program, error) {
-	if free, ok := sysmem.Available(); ok && compiled.ArenaBytes() > free {
-		return nil, fmt.Errorf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: use a smaller microbatch (--micro) or batch, or recompute in training (--recompute-light)",
-			g.n, compiled.ArenaBytes()>>20, free>>20)
-	}
-	machine, err := engine.NewMachine(compiled)
+	machine, err := m.device.machine(compiled, g.n)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type Batch struct {
 // gradients.
 type Loss struct {
 	program *program
+	device  *Device
 	n       int
 	grads   []*gorgonia.Node
 	twins   [][2]int // parameters with one gradient node: it is written to the first, copied to the second
@@ -44,7 +45,7 @@ type Loss struct {
 	images, noise, one, sigma, weight, gradient, dropout []float32
 	key, counter                                         []int64
 	losses                                               []float32
-	bound                                                *float32 // gradient buffer now bound
+	grad                                                 []float32 // gradient buffer now bound
 }
 
 // NewLoss compiles the objective for n images, with gradients by every
@@ -68,7 +69,7 @@ func (m *Model) newLoss(o Objective, n int, training bool, r Recompute) (*Loss, 
 	if err != nil {
 		return nil, err
 	}
-	l := &Loss{n: n, grads: g.grads, twins: twins(g.grads)}
+	l := &Loss{device: m.device, n: n, grads: g.grads, twins: twins(g.grads)}
 	if l.program, err = m.load(g.graph, compiled); err != nil {
 		return nil, err
 	}
@@ -215,12 +216,25 @@ func (l *Loss) N() int { return l.n }
 // Program returns the compiled program, for its plan and profile.
 func (l *Loss) Program() *engine.Machine { return l.program.Machine }
 
+// Close gives back what the device allocated for the program, which must not run
+// again.
+func (l *Loss) Close() error { return l.program.Close() }
+
 // Run computes the loss of each image of b, as a mean over its pixels, into
 // losses [n]. If l was compiled for training, the gradient of b.Gradient times
 // the sum over images of the pixel sums is written to the flat buffer grad,
 // where a frozen parameter's is zero; else grad is not used. The returned losses are those of the given weights.
 func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
-	if err := l.set(b, len(losses)); err != nil {
+	if err := l.Start(weights, grad, b); err != nil {
+		return err
+	}
+	return l.Wait(losses)
+}
+
+// Start begins a Run; Wait ends it. Between the two a GPU computes, and b may be
+// changed for the next one.
+func (l *Loss) Start(weights, grad []float32, b *Batch) error {
+	if err := l.set(b); err != nil {
 		return err
 	}
 	if err := l.program.setWeights(weights, 0); err != nil {
@@ -229,11 +243,33 @@ func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
 	if err := l.setGrad(grad); err != nil {
 		return err
 	}
-	if err := l.program.RunAll(); err != nil {
+	return l.program.Start()
+}
+
+// Prefetch brings a batch to a GPU while it computes: that of the next Start,
+// which is given the batch all the same. On other devices it does nothing.
+func (l *Loss) Prefetch(b *Batch) error {
+	if _, ok := l.device.backend.(engine.Executor); !ok {
+		return nil
+	}
+	if err := l.set(b); err != nil {
+		return err
+	}
+	return l.program.Prefetch()
+}
+
+// Wait ends the run that Start began and writes the losses [n].
+func (l *Loss) Wait(losses []float64) error {
+	if len(losses) != l.n {
+		return fmt.Errorf("model: loss: %d losses, want %d", len(losses), l.n)
+	}
+	if err := l.program.Wait(); err != nil {
 		return err
 	}
 	if l.grads != nil {
-		l.completeGrad(grad)
+		if err := l.completeGrad(); err != nil {
+			return err
+		}
 	}
 	for i, v := range l.losses {
 		losses[i] = float64(v) / float64(l.program.dim)
@@ -242,24 +278,30 @@ func (l *Loss) Run(weights, grad []float32, losses []float64, b *Batch) error {
 }
 
 // completeGrad writes the parts of the gradient that the program does not.
-func (l *Loss) completeGrad(grad []float32) {
+func (l *Loss) completeGrad() error {
 	params := l.program.layout.Params
 	for _, pair := range l.twins {
-		copy(params[pair[1]].View(grad), params[pair[0]].View(grad))
-	}
-	for _, p := range params {
-		if p.Frozen {
-			clear(p.View(grad))
+		if err := l.device.Copy(params[pair[1]].View(l.grad), params[pair[0]].View(l.grad)); err != nil {
+			return err
 		}
 	}
+	for _, p := range params {
+		if !p.Frozen {
+			continue
+		}
+		if err := l.device.Clear(p.View(l.grad)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // set copies a batch to the input buffers.
-func (l *Loss) set(b *Batch, losses int) error {
+func (l *Loss) set(b *Batch) error {
 	size := l.n * l.program.dim
-	if len(b.Images) != size || len(b.Noise) != size || len(b.Sigma) != l.n || len(b.Weight) != l.n || losses != l.n {
-		return fmt.Errorf("model: loss: batch of %d images, %d noise, %d sigma, %d weight and %d losses for %d images of %d elements",
-			len(b.Images), len(b.Noise), len(b.Sigma), len(b.Weight), losses, l.n, l.program.dim)
+	if len(b.Images) != size || len(b.Noise) != size || len(b.Sigma) != l.n || len(b.Weight) != l.n {
+		return fmt.Errorf("model: loss: batch of %d images, %d noise, %d sigma and %d weight for %d images of %d elements",
+			len(b.Images), len(b.Noise), len(b.Sigma), len(b.Weight), l.n, l.program.dim)
 	}
 	copy(l.images, b.Images)
 	copy(l.noise, b.Noise)
@@ -291,7 +333,7 @@ func (l *Loss) setGrad(grad []float32) error {
 	if len(grad) != l.program.layout.Size {
 		return fmt.Errorf("model: gradient of %d elements, want %d", len(grad), l.program.layout.Size)
 	}
-	if l.bound == &grad[0] {
+	if l.grad != nil && &l.grad[0] == &grad[0] {
 		return nil
 	}
 	// From the last on, so that of twins the first has the last word.
@@ -303,6 +345,6 @@ func (l *Loss) setGrad(grad []float32) error {
 			return err
 		}
 	}
-	l.bound = &grad[0]
+	l.grad = grad
 	return nil
 }

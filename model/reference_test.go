@@ -15,8 +15,8 @@ import (
 	"edm/unet"
 )
 
-// devices are the portable definition and the fast kernels: every reference is
-// held on both.
+// devices are the portable definition, the fast kernels and, where there is one,
+// a GPU: every reference is held on all.
 func devices(t *testing.T) []*model.Device {
 	t.Helper()
 	fast, err := model.OpenCPU(2)
@@ -24,7 +24,7 @@ func devices(t *testing.T) []*model.Device {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { fast.Close() })
-	return []*model.Device{model.Portable(), fast}
+	return append([]*model.Device{model.Portable(), fast}, gpus(t)...)
 }
 
 // fromReference returns the model of a reference file's metadata with the
@@ -150,21 +150,12 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	draws := reference.Values(t, f, "draw.sigma")
-	b := model.Batch{
-		Labels: optional(t, f, "in.class_labels"), Augment: optional(t, f, "in.augment_labels"),
-		Images: reference.Values32(t, f, "in.images"), Noise: reference.Values32(t, f, "draw.noise"),
-		Gradient: 1 / float64(len(draws)),
-	}
-	for _, v := range draws {
-		b.Sigma = append(b.Sigma, objective.Sigma(v))
-		b.Weight = append(b.Weight, objective.Weight(b.Sigma[len(b.Sigma)-1]))
-	}
-	program, err := m.NewLoss(objective, len(draws), true)
+	b := recordedBatch(t, f, objective)
+	program, err := m.NewLoss(objective, len(b.Sigma), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	grad, losses := make([]float32, m.Layout().Size), make([]float64, len(draws))
+	grad, losses := make([]float32, m.Layout().Size), make([]float64, len(b.Sigma))
 	if err := program.Run(weights, grad, losses, &b); err != nil {
 		t.Fatal(err)
 	}
@@ -197,4 +188,20 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 			t.Errorf("gradient of %s: error %.2e of its RMS, want at most 1e-3", p.Name, e)
 		}
 	}
+}
+
+// recordedBatch returns the batch that a reference file's losses are of.
+func recordedBatch(t *testing.T, f *safetensors.File, o loss.Objective) model.Batch {
+	t.Helper()
+	draws := reference.Values(t, f, "draw.sigma")
+	b := model.Batch{
+		Labels: optional(t, f, "in.class_labels"), Augment: optional(t, f, "in.augment_labels"),
+		Images: reference.Values32(t, f, "in.images"), Noise: reference.Values32(t, f, "draw.noise"),
+		Gradient: 1 / float64(len(draws)),
+	}
+	for _, v := range draws {
+		b.Sigma = append(b.Sigma, o.Sigma(v))
+		b.Weight = append(b.Weight, o.Weight(b.Sigma[len(b.Sigma)-1]))
+	}
+	return b
 }

@@ -49,6 +49,9 @@ type Config struct {
 	Seed     uint64  `yaml:"seed"`
 	Transfer string  `yaml:"transfer"` // snapshot whose weights a new run starts from; "" for none
 
+	Device    string `yaml:"device"`    // "auto", "cpu", "cuda" or "cuda:N"
+	Precision string `yaml:"precision"` // of a GPU's products: "fp32", "tf32" or "bf16"
+
 	Recompute      []int `yaml:"recompute"`       // image sizes at which the insides of blocks are computed again for the gradients, not kept
 	RecomputeLight bool  `yaml:"recompute_light"` // at every size, those of them that take no matrix product
 
@@ -143,5 +146,8 @@ func (c Config) Validate() error {
 		err = c.recompute().Check(m.Network)
 	}
 	_, lossErr := c.Objective()
+	if device := model.CheckDevice(c.Device, c.Precision); device != nil {
+		errs = append(errs, fmt.Errorf("train: %w", device))
+	}
 	return errors.Join(append(errs, err, lossErr, c.checkScales(), c.checkPipe())...)
 }

@@ -43,28 +43,20 @@ func (l levels) supported(sigma float64) float64 {
 type draws struct {
 	levels
 	pipe         *augment.Pipe // nil for none
-	augmented    []float32     // the batch's images, if there is a pipe
+	augmented    [2][]float32  // the batches' images, if there is a pipe
 	seed         uint64
 	classes      int
 	labelDropout float64
 	dim          int
-	batch        model.Batch
+	batch        [2]model.Batch // taken by turns
+	turn         int
 }
 
 // newDraws returns the draws of microbatches of a configuration; the total loss
 // is the mean over a whole batch of each image's pixel sum, as published.
 func newDraws(c Config, dim int) (*draws, error) {
 	n := c.Micro
-	d := &draws{
-		seed: c.Seed, classes: c.Classes, labelDropout: c.LabelDropout, dim: dim,
-		batch: model.Batch{
-			Noise: make([]float32, n*dim), Sigma: make([]float64, n), Weight: make([]float64, n),
-			Seed: c.Seed, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
-		},
-	}
-	if d.classes > 0 {
-		d.batch.Labels = make([]float32, n*d.classes)
-	}
+	d := &draws{seed: c.Seed, classes: c.Classes, labelDropout: c.LabelDropout, dim: dim}
 	var err error
 	if d.levels, err = newLevels(c); err != nil {
 		return nil, err
@@ -72,16 +64,28 @@ func newDraws(c Config, dim int) (*draws, error) {
 	if d.pipe, err = c.pipe(); err != nil {
 		return nil, err
 	}
-	if d.pipe != nil {
-		d.augmented = make([]float32, n*dim)
-		d.batch.Augment = make([]float32, n*d.pipe.Labels())
+	for i := range d.batch {
+		d.batch[i] = model.Batch{
+			Noise: make([]float32, n*dim), Sigma: make([]float64, n), Weight: make([]float64, n),
+			Seed: c.Seed, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
+		}
+		if d.classes > 0 {
+			d.batch[i].Labels = make([]float32, n*d.classes)
+		}
+		if d.pipe != nil {
+			d.augmented[i] = make([]float32, n*dim)
+			d.batch[i].Augment = make([]float32, n*d.pipe.Labels())
+		}
 	}
 	return d, nil
 }
 
-// fill prepares images [at, at+n) of a loader's batch.
+// fill prepares images [at, at+n) of a loader's batch. The result is valid until
+// the call after the next.
 func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
-	m := &d.batch
+	m := &d.batch[d.turn]
+	augmented := d.augmented[d.turn]
+	d.turn = 1 - d.turn
 	n := len(m.Sigma)
 	m.Images = b.Images[at*d.dim : (at+n)*d.dim]
 	clear(m.Labels)
@@ -96,16 +100,17 @@ func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
 			m.Labels[i*d.classes+label] = 1
 		}
 	}
-	return m, d.augment(m)
+	return m, d.augment(m, augmented)
 }
 
-// augment transforms the clean images of a batch, in a copy, and labels them.
-func (d *draws) augment(m *model.Batch) error {
+// augment transforms the clean images of a batch, in the copy given, and labels
+// them.
+func (d *draws) augment(m *model.Batch, copied []float32) error {
 	if d.pipe == nil {
 		return nil
 	}
-	copy(d.augmented, m.Images)
-	m.Images = d.augmented
+	copy(copied, m.Images)
+	m.Images = copied
 	labels := d.pipe.Labels()
 	for i, counter := range m.Counter {
 		err := d.pipe.Apply(m.Images[i*d.dim:(i+1)*d.dim], m.Augment[i*labels:(i+1)*labels], d.seed, uint64(counter))

@@ -28,8 +28,10 @@ func (r *run) loop(ctx context.Context) error {
 			Total: r.config.TotalImages(), PlanBytes: r.program.Program().Program().ArenaBytes(),
 		})
 	}
+	f := &feed{loader: loader}
+	r.next = func() *data.Batch { return f.peek(ctx, r.nimg+int64(r.config.Batch) < r.config.TotalImages()) }
 	for r.nimg < r.config.TotalImages() && ctx.Err() == nil {
-		if err := r.one(ctx, loader); err != nil {
+		if err := r.one(ctx, f); err != nil {
 			if errors.Is(err, context.Canceled) {
 				return nil
 			}
@@ -39,10 +41,36 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
+// feed hands out the batches of a loader and can look one ahead.
+type feed struct {
+	loader *data.Loader
+	ahead  *data.Batch
+}
+
+// take returns the next batch; the one before is overwritten from now on.
+func (f *feed) take(ctx context.Context) (*data.Batch, error) {
+	if b := f.ahead; b != nil {
+		f.ahead = nil
+		return b, nil
+	}
+	return f.loader.Next(ctx)
+}
+
+// peek returns the batch that take will return, nil if there is none to come or
+// it fails, which take reports again. The one before is overwritten from now on.
+func (f *feed) peek(ctx context.Context, more bool) *data.Batch {
+	if f.ahead == nil && more {
+		if b, err := f.loader.Next(ctx); err == nil {
+			f.ahead = b
+		}
+	}
+	return f.ahead
+}
+
 // one takes a step and does what is due after it.
-func (r *run) one(ctx context.Context, loader *data.Loader) error {
+func (r *run) one(ctx context.Context, f *feed) error {
 	start := time.Now()
-	batch, err := loader.Next(ctx)
+	batch, err := f.take(ctx)
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"edm/data/augment"
 	"edm/loss"
+	"edm/model"
 	"edm/model/precond"
 )
 
@@ -58,6 +59,12 @@ func (c Config) Objective() (loss.Objective, error) {
 func (c *Config) Complete() {
 	if c.Loss == "" {
 		c.Loss = OwnLoss(c.Precond)
+	}
+	if c.Device == "" {
+		c.Device = model.AnyDevice
+	}
+	if c.Precision == "" {
+		c.Precision = model.DefaultPrecision
 	}
 	if c.Recompute == nil {
 		c.Recompute = []int{} // as a file has it

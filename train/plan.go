@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"time"
 
 	"edm/data"
@@ -113,7 +114,7 @@ func Plan(c Config, d *model.Device) (PlanInfo, error) {
 	}
 	took, err := s.timeGradient(mc.Dim())
 	info.SecondsPerImage = took.Seconds() / float64(c.Micro)
-	return info, err
+	return info, errors.Join(err, s.release())
 }
 
 // timeGradient returns the time of one microbatch.

@@ -24,7 +24,7 @@ func TestReferenceTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fast.Close()
-	for _, d := range []*model.Device{model.Portable(), fast} {
+	for _, d := range append([]*model.Device{model.Portable(), fast}, gpus(t)...) {
 		t.Run(d.Name(), func(t *testing.T) {
 			reference.Each(t, "train/edm-*.safetensors", func(t *testing.T, f *safetensors.File) { repeat(t, d, f) })
 		})
@@ -87,6 +87,9 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 			t.Fatal(err)
 		}
 	}
+	if err := d.Upload(s.weights.raw, s.weights.ema); err != nil {
+		t.Fatal(err)
+	}
 	initial := append([]float32(nil), s.weights.raw...)
 	s.nimg = startNImg
 	steps := 0
@@ -103,6 +106,9 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 	}
 	if steps == 0 {
 		t.Fatal("the reference holds no step")
+	}
+	if err := d.Download(s.weights.raw, s.weights.ema); err != nil {
+		t.Fatal(err)
 	}
 	compareUpdate(t, f, "final.", m.Layout(), s.weights.raw, initial)
 	compareUpdate(t, f, "ema.", m.Layout(), s.weights.ema, initial)

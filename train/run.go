@@ -45,6 +45,7 @@ func Run(ctx context.Context, c Config, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	defer r.close()
 	release, err := r.open()
 	if err != nil {
 		return Result{}, err
@@ -54,6 +55,15 @@ func Run(ctx context.Context, c Config, o Options) (Result, error) {
 		err = r.finish(ctx.Err() != nil)
 	}
 	return r.result(), err
+}
+
+// close gives the device's memory back. After a fault of the device it fails
+// too, which says nothing new.
+func (r *run) close() {
+	if r.validation != nil {
+		_ = r.validation.program.Close()
+	}
+	_ = r.release()
 }
 
 func (r *run) result() Result {

@@ -63,6 +63,9 @@ func (r *run) saveState() error {
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
+	if err := r.device.Download(r.weights.saved()...); err != nil {
+		return fmt.Errorf("train: save a state: %w", err)
+	}
 	f := &safetensors.File{
 		Metadata: map[string]string{
 			keyConfig: string(text), keyKernels: r.options.Device.Name(), keyFingerprint: r.fingerprint,
@@ -82,6 +85,9 @@ func (r *run) saveState() error {
 
 // saveSnapshot writes the averaged weights with all that sampling needs.
 func (r *run) saveSnapshot() error {
+	if err := r.device.Download(r.weights.ema); err != nil {
+		return fmt.Errorf("train: save a snapshot: %w", err)
+	}
 	f, err := r.model.Snapshot(r.weights.ema)
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
@@ -150,6 +156,9 @@ func (r *run) restore(f *safetensors.File) error {
 	if err := r.weights.restore(f.Tensors); err != nil {
 		return err
 	}
+	if err := r.device.Upload(r.weights.saved()...); err != nil {
+		return fmt.Errorf("train: resume: %w", err)
+	}
 	nimg, err1 := strconv.ParseInt(f.Metadata[keyNImg], 10, 64)
 	step, err2 := strconv.ParseInt(f.Metadata[keyStep], 10, 64)
 	if err := errors.Join(err1, err2); err != nil || nimg < 0 || step < 0 {
@@ -207,6 +216,9 @@ func (r *run) transfer(path string) error {
 		if err := r.model.Layout().SetTensors(flat, tensors); err != nil {
 			return fmt.Errorf("train: transfer from %s: %w", path, err)
 		}
+	}
+	if err := r.device.Upload(r.weights.raw, r.weights.ema); err != nil {
+		return fmt.Errorf("train: transfer: %w", err)
 	}
 	return nil
 }

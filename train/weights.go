@@ -24,6 +24,14 @@ func newWeights(l model.Layout) *weights {
 	return w
 }
 
+// all returns every buffer.
+func (w *weights) all() [][]float32 {
+	return [][]float32{w.raw, w.ema, w.m, w.v, w.grad, w.accumulating}
+}
+
+// saved returns the buffers that a state holds.
+func (w *weights) saved() [][]float32 { return [][]float32{w.raw, w.ema, w.m, w.v} }
+
 // parts are the buffers that a state holds, by the prefix of their names.
 func (w *weights) parts() map[string][]float32 {
 	return map[string][]float32{"weights.": w.raw, "ema.": w.ema, "adam_m.": w.m, "adam_v.": w.v}

@@ -164,6 +164,7 @@ func readConfig(path string) (Config, error) {
 // takeFree copies the keys of free from another configuration.
 func (c *Config) takeFree(from Config) {
 	c.Data, c.Preset, c.Transfer, c.Duration, c.Micro = from.Data, from.Preset, from.Transfer, from.Duration, from.Micro
+	c.Device, c.Precision = from.Device, from.Precision
 	c.Recompute, c.RecomputeLight = from.Recompute, from.RecomputeLight
 	c.Tick, c.Snap, c.Dump, c.Keep = from.Tick, from.Snap, from.Dump, from.Keep
 }
@@ -186,12 +187,12 @@ func (c Config) saveConfig(dir string) error {
 
 // free lists the keys that may change on resume: they decide when to stop,
 // report and save, where the data lies (its fingerprint is compared instead),
-// what is kept in memory, or how a batch is split (which changes rounding only,
-// and is warned of).
+// what is kept in memory, or how a batch is split and what computes it (which
+// change rounding only, and are warned of).
 func free() map[string]bool {
 	return map[string]bool{
 		"data": true, "preset": true, "transfer": true, "duration": true, "micro": true,
-		"recompute": true, "recompute_light": true,
+		"device": true, "precision": true, "recompute": true, "recompute_light": true,
 		"tick": true, "snap": true, "dump": true, "keep": true,
 	}
 }

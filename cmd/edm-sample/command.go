@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"edm/internal/cli"
+	"edm/model"
 	"edm/sample"
 )
 
@@ -91,6 +92,8 @@ func (o *options) bind(cmd *cobra.Command) {
 	f.IntVar(&o.batch, "batch", o.batch, "`images` a pass over the network; changes speed and memory only")
 	f.IntVar(&o.grid, "grid", 0, "`columns` of grid.png; 0 writes none (default: as square as can be)")
 	f.IntVar(&o.threads, "threads", 0, "processor `threads` (default: all)")
+	f.StringVar(&o.device, "device", o.device, "`name` of what computes: auto, the first GPU that will do or else the processor; cpu; cuda, or cuda:N by number")
+	f.StringVar(&o.precision, "precision", o.precision, "`name` of how a GPU computes products: fp32, tf32 or bf16; weights and sums are float32 in all")
 	o.asked.bind(f)
 	f.IntVar(&o.nfe, "nfe", 0, "network `evaluations` an image, of which to make as many steps as they allow, instead of --steps")
 	o.guidance.bind(f)
@@ -109,6 +112,7 @@ func complete(cmd *cobra.Command) {
 	for flag, words := range map[string][]string{
 		solverName: sample.Solvers(), discName: sample.Discretizations(),
 		"schedule": sample.Schedules(), "scaling": sample.Scalings(), toyMode: {"1d", "2d"},
+		"device": {model.AnyDevice, model.CPUDevice, model.CUDADevice}, "precision": model.Precisions(),
 	} {
 		_ = cmd.RegisterFlagCompletionFunc(flag, cli.Choices(words))
 	}

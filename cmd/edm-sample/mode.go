@@ -57,7 +57,7 @@ func scopes() map[string][]string {
 	}
 	set(sampling, "nfe")
 	set(append(slices.Clone(sampling), densities...), solverName, stepsName)
-	set(networks, "network", "runs", "batch", "threads", "sigma_min", "sigma_max", "rho")
+	set(networks, "network", "runs", "batch", "threads", "device", "precision", "sigma_min", "sigma_max", "rho")
 	set(guided, "seeds", "class", "guidance", "guide", "guidance_low", "guidance_high")
 	set(images, "subdirs", "grid")
 	set([]string{drawMode, editMode, inpaintMode, compareMode, toyMode}, "outdir")

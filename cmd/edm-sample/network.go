@@ -43,6 +43,9 @@ func loadNetwork(flag, name, runs string, d *model.Device, tell func(string)) (*
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if err := d.Mirror(weights); err != nil { // they never change: every program reads the one copy
+		return nil, fmt.Errorf("%s: weights: %w", path, err)
+	}
 	n := &network{path: path, model: m, weights: weights, metadata: f.Metadata}
 	if text, ok := f.Metadata[classesKey]; ok {
 		if err := json.Unmarshal([]byte(text), &n.classNames); err != nil {

@@ -19,6 +19,8 @@ type options struct {
 	batch       int
 	grid        int // columns; 0 writes no grid
 	threads     int
+	device      string
+	precision   string
 	asked       design // of the sampler
 	nfe         int    // budget of evaluations that decides the steps; 0 for none
 
@@ -36,7 +38,7 @@ type options struct {
 }
 
 func defaultOptions() *options {
-	o := &options{runs: "runs", outdir: "samples", batch: 16, asked: design{}}
+	o := &options{runs: "runs", outdir: "samples", batch: 16, device: model.AnyDevice, precision: model.DefaultPrecision, asked: design{}}
 	o.seeds.upTo(64)
 	return o
 }
@@ -91,6 +93,9 @@ func (o *options) validateCommon(changed func(string) bool) error {
 		if c.bad {
 			errs = append(errs, errors.New(c.text))
 		}
+	}
+	if err := model.CheckDevice(o.device, o.precision); err != nil {
+		errs = append(errs, fmt.Errorf("--device, --precision: %w", err))
 	}
 	return errors.Join(errs...)
 }

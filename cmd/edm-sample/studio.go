@@ -28,9 +28,9 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	if o.mode == toyMode {
 		return o.toy.run(ctx, o.outdir, stdout)
 	}
-	device, err := model.OpenCPU(o.threads)
+	device, err := model.OpenDevice(o.device, o.threads, o.precision)
 	if err != nil {
-		return err
+		return fmt.Errorf("--device: %w", err)
 	}
 	s, err := newStudio(o, device, stdout, stderr)
 	if err == nil {

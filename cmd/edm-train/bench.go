@@ -30,7 +30,7 @@ type figures struct {
 	GFLOPS         float64  `json:"gflops"`            // of training, convolutions counted as direct ones
 
 	ForwardGFLOPS float64   `json:"forward_gflops"`
-	FMAPeak       float64   `json:"fma_peak_gflops"` // of register-only multiply-adds on the same threads
+	FMAPeak       float64   `json:"fma_peak_gflops"` // of register-only multiply-adds on the same threads; 0 on a GPU, as the shares
 	TrainShare    float64   `json:"train_share_of_peak"`
 	ForwardShare  float64   `json:"forward_share_of_peak"`
 	TrainArenaMiB float64   `json:"train_arena_mb"` // MiB of a step's activations, gradients in flight and scratch
@@ -44,7 +44,7 @@ type figures struct {
 	Recompute     []int     `json:"recompute"` // image sizes at which training computes blocks again; null for none
 	Light         bool      `json:"recompute_light"`
 	Kernels       string    `json:"kernels"`      // equal names give equal bits
-	Instructions  string    `json:"instructions"` // instruction set in use
+	Instructions  string    `json:"instructions"` // instruction set in use, or the GPU
 	Version       string    `json:"version"`
 	Go            string    `json:"go"`
 	Platform      string    `json:"platform"`
@@ -58,7 +58,7 @@ func benchFlags() []string {
 	return []string{
 		"bench", "preset", "batch", "threads", "resolution", "channels",
 		"arch", "model-channels", "channel-mult", "num-blocks", "attn-resolutions", "dropout",
-		"recompute", "recompute-light",
+		"recompute", "recompute-light", "device", "precision",
 	}
 }
 
@@ -92,7 +92,7 @@ func (r *request) benchmark(ctx context.Context, w io.Writer) (err error) {
 		// The collector's own work stays on the threads that are measured.
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.threads))
 	}
-	device, err := model.OpenCPU(r.threads)
+	device, err := r.openDevice(c)
 	if err != nil {
 		return err
 	}

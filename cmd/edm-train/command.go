@@ -124,6 +124,8 @@ func complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("precond", cli.Choices(precond.Names()))
 	_ = cmd.RegisterFlagCompletionFunc("loss", cli.Choices(loss.Names()))
 	_ = cmd.RegisterFlagCompletionFunc("arch", cli.Choices(unet.ArchNames()))
+	_ = cmd.RegisterFlagCompletionFunc("device", cli.Choices([]string{model.AnyDevice, model.CPUDevice, model.CUDADevice}))
+	_ = cmd.RegisterFlagCompletionFunc("precision", cli.Choices(model.Precisions()))
 }
 
 // run does what the command line asks for.
@@ -145,7 +147,7 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if err := r.remark(stderr, c); err != nil {
 		return err
 	}
-	device, err := model.OpenCPU(r.threads)
+	device, err := r.openDevice(c)
 	if err != nil {
 		return err
 	}
@@ -162,6 +164,15 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		return r.report(stdout, c, ds, device)
 	}
 	return r.train(ctx, stdout, stderr, c, ds, device)
+}
+
+// openDevice opens what the configuration says computes.
+func (r *request) openDevice(c train.Config) (*model.Device, error) {
+	d, err := model.OpenDevice(c.Device, r.threads, c.Precision)
+	if err != nil {
+		return nil, fmt.Errorf("--device: %w", err)
+	}
+	return d, nil
 }
 
 // validate returns every fault of what is not in the configuration, joined.

@@ -11,7 +11,6 @@ import (
 
 	"edm/data"
 	"edm/internal/cli"
-	"edm/internal/sysmem"
 	"edm/loss"
 	"edm/model"
 	"edm/train"
@@ -33,7 +32,7 @@ func (r *request) inspectData(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
-	device, err := model.OpenCPU(r.threads)
+	device, err := r.openDevice(c)
 	if err != nil {
 		return err
 	}
@@ -113,7 +112,7 @@ func printPresets(ctx context.Context, w io.Writer, ds data.Dataset, device *mod
 	fmt.Fprintf(w, "\npresets for this data, at %.3g GFLOP/s as measured with a small network (large ones run faster); times are estimates\n", rate/1e9)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "preset\tparameters\tmemory\tfits\tMimg\ttime")
-	free, known := sysmem.Available()
+	free, known := device.FreeMemory()
 	var unfit []string
 	for _, c := range presets() {
 		if err := ctx.Err(); err != nil {

@@ -42,7 +42,7 @@ func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *m
 	}
 	fmt.Fprintf(w, "work        %.3g GFLOP an image, forward and backward\n", plan.FlopsPerImage/1e9)
 	fmt.Fprintf(w, "time        about %v for %d images at %s img/s on %s\n",
-		cli.Left(left, 1/plan.SecondsPerImage), left, cli.Rate(1/plan.SecondsPerImage), device.Name())
+		cli.Left(left, 1/plan.SecondsPerImage), left, cli.Rate(1/plan.SecondsPerImage), device)
 	return nil
 }
 

@@ -188,6 +188,8 @@ func settings() []setting {
 		value(count, "micro", "`images` of a pass over the network; divides --batch", func(c *config) *int { return &c.Micro }),
 		plain(list, "recompute", "image `sizes` at which the insides of the network's blocks are computed again for the gradients and not kept: less memory, up to a quarter more work, the same results (default: none)", func(c *config) *[]int { return &c.Recompute }),
 		plain(toggle, "recompute-light", "the same at every size for what takes no matrix product: a little more than half of a step's memory for little time (--dry-run prints the choices)", func(c *config) *bool { return &c.RecomputeLight }),
+		value(text, "device", "`name` of what computes: auto, the first GPU that will do or else the processor; cpu; cuda, or cuda:N by number", func(c *config) *string { return &c.Device }),
+		value(text, "precision", "`name` of how a GPU computes products: fp32, tf32 or bf16; weights and sums are float32 in all", func(c *config) *string { return &c.Precision }),
 		value((*pflag.FlagSet).Uint64Var, "seed", "`number` that decides every random draw", func(c *config) *uint64 { return &c.Seed }),
 		value(toggle, "xflip", "mirror half of the images", func(c *config) *bool { return &c.XFlip }),
 		value(number, "augment", "`probability` of each augmentation (9 labels tell the network of them); 0 for none", func(c *config) *float64 { return &c.Augment }),

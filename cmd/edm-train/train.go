@@ -24,7 +24,7 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 	if err := r.transferFrom(&c, stderr); err != nil {
 		return fmt.Errorf("--transfer: %w", err)
 	}
-	show := &display{stdout: stdout, stderr: stderr, device: device.Name()}
+	show := &display{stdout: stdout, stderr: stderr, device: device.String()}
 	defer show.close()
 	result, err := train.Run(ctx, c, train.Options{
 		OutDir: r.outdir, Desc: r.desc, Resume: r.resume, Force: r.force,

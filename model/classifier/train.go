@@ -69,6 +69,7 @@ func Train(ctx context.Context, c Config, d *model.Device, images []float32, lab
 	if err != nil {
 		return nil, err
 	}
+	defer t.release()
 	for step := range (o.Images + o.Batch - 1) / o.Batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -77,6 +78,9 @@ func Train(ctx context.Context, c Config, d *model.Device, images []float32, lab
 		if err := t.step(int64(step)); err != nil {
 			return nil, fmt.Errorf("classifier: train: after %d images: %w", step*o.Batch, err)
 		}
+	}
+	if err := d.Download(t.weights); err != nil {
+		return nil, fmt.Errorf("classifier: train: %w", err)
 	}
 	copy(k.weights, t.weights)
 	return k, nil
@@ -111,14 +115,27 @@ func newTrainer(c *Classifier, o TrainOptions) (*trainer, error) {
 		*b = make([]float32, c.layout.Size)
 	}
 	copy(t.weights, c.weights)
-	var err error
+	err := t.device.Mirror(t.flat()...)
+	if err != nil {
+		return nil, fmt.Errorf("classifier: train: %w", err)
+	}
 	if t.program, err = newProgram(c.device, c.config, c.layout, t.weights, t.grad, o.Batch, learn); err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.device.Release(t.flat()...))
 	}
 	for i := range t.program.cotangent {
 		t.program.cotangent[i] = 1 / float32(o.Batch)
 	}
 	return t, nil
+}
+
+// flat returns the flat buffers.
+func (t *trainer) flat() [][]float32 { return [][]float32{t.weights, t.ema, t.m, t.v, t.grad} }
+
+// release gives the device's memory back. After a fault of the device it fails
+// too, which says nothing new.
+func (t *trainer) release() {
+	_ = t.program.Close()
+	_ = t.device.Release(t.flat()...)
 }
 
 // draw fills the batch that starts at image number first: each is a function of
@@ -153,9 +170,12 @@ func (t *trainer) step(s int64) error {
 		return fmt.Errorf("the loss is %g: lower the learning rate", loss)
 	}
 	done := float64(s) * float64(t.options.Batch) / float64(t.options.Images)
-	t.device.Adam(model.Update{
+	err := t.device.Adam(model.Update{
 		LR: t.options.LR * (1 - done), Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Step: s + 1, GradScale: 1,
 	}, t.weights, t.ema, t.m, t.v, t.grad)
+	if err != nil {
+		return err
+	}
 	if t.options.Hook == nil {
 		return nil
 	}

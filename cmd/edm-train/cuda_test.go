@@ -1,0 +1,125 @@
+//go:build gpu
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"edm/checkpoints"
+)
+
+// The emulated driver reads these when the process starts: how many devices there
+// are, and what they are, and what fails.
+const (
+	emulatedDevices = "EDM_EMULATOR_DEVICES="
+	emulatedOld     = "EDM_EMULATOR_CAPABILITY=7.5"
+	emulatedDriver  = "EDM_EMULATOR_DRIVER_VERSION=11080"
+	emulatedFault   = "EDM_EMULATOR_FAIL="
+	otherDriver     = "EDM_CUDA_DRIVER="
+)
+
+// process runs the command in a process of its own with changes to the
+// environment, and returns whether it succeeded and what it printed.
+func process(t *testing.T, environment []string, args ...string) (ok bool, said string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), mainEnv+"=1"), environment...)
+	out, err := cmd.CombinedOutput()
+	return err == nil, string(out)
+}
+
+// Without a driver or a device that will do, the command says what is missing
+// when a GPU is asked for, and otherwise runs on the processor. It is meant for
+// the emulated driver, and without EDM_CUDA_DRIVER for none.
+func TestMissingDevices(t *testing.T) {
+	cases := []struct{ name, environment, device, want string }{
+		{"no driver", otherDriver + "/nonexistent/libcuda.so.1", "cuda", "no CUDA driver"},
+	}
+	if emulated() {
+		cases = append(cases, []struct{ name, environment, device, want string }{
+			{"no device", emulatedDevices + "0", "cuda", "no CUDA device"},
+			{"wrong number", emulatedDevices + "2", "cuda:2", "there is no CUDA device 2"},
+			{"old device", emulatedOld, "cuda", "7.5"},
+			{"old driver", emulatedDriver, "cuda", "11.8"},
+			{"too little memory", "EDM_EMULATOR_MEMORY=400000", "cuda", "MiB are free"},
+		}...)
+	}
+	for _, c := range cases {
+		outdir := t.TempDir()
+		ok, said := process(t, []string{c.environment}, append(tinyFlags(t, outdir), "--device", c.device)...)
+		left, err := os.ReadDir(outdir)
+		if ok || !strings.Contains(said, c.want) || err != nil || len(left) > 0 {
+			t.Errorf("%s: ended well: %v, left %v, %v:\n%s\nwant %q", c.name, ok, left, err, said, c.want)
+		}
+		if c.name == "wrong number" || c.name == "too little memory" {
+			continue
+		}
+		if ok, said := process(t, []string{c.environment}, append(tinyFlags(t, outdir), "--device=auto")...); !ok || !strings.Contains(said, "cpu-") {
+			t.Errorf("%s: --device=auto did not run on the processor:\n%s", c.name, said)
+		}
+	}
+}
+
+// emulated reports whether the driver is the project's own.
+func emulated() bool { return strings.Contains(os.Getenv("EDM_CUDA_DRIVER"), "emulator") }
+
+// A launch that fails in the middle of a run is named, with its operation where
+// it is known, and the last state stays: the run goes on from it.
+func TestFaultOnTheGPU(t *testing.T) {
+	if !emulated() {
+		t.Log("faults can be asked of the emulated driver alone")
+		return
+	}
+	const checked = "EDM_CUDA_CHECK=1" // every launch by itself
+	for _, c := range []struct {
+		fault, environment string
+		want               []string
+	}{
+		{"adam:1", "", []string{"adam"}},
+		{"adam:2", "", nil},
+		{"adam:2", checked, []string{"adam"}},
+		{"combine:2", "", []string{"combine", "op.Combine{"}}, // in the first run, which is checked
+		{"combine:4", "", []string{"operations, from op.", checked}},
+		{"combine:4", checked, []string{"combine", "op.Combine{"}},
+	} {
+		outdir := t.TempDir()
+		flags := append(tinyFlags(t, outdir), "--device=cuda", "--preview=0")
+		ok, said := process(t, []string{emulatedFault + c.fault, c.environment}, flags...)
+		for _, w := range append(c.want, "CUDA_ERROR_LAUNCH_FAILED") {
+			if ok || !strings.Contains(said, w) {
+				t.Errorf("%s %s: ended well: %v:\n%s\nwant %q", c.fault, c.environment, ok, said, w)
+			}
+		}
+		dir, err := checkpoints.LatestRun(outdir, checkpoints.State)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := checkpoints.Latest(dir, checkpoints.State, func(m string) { t.Error(m) }); err != nil {
+			t.Errorf("%s: the last state: %v", c.fault, err)
+		}
+		if ok, said := process(t, nil, "--resume", dir, "--outdir", outdir, "--device=cuda", "--preview=0"); !ok {
+			t.Errorf("%s: the run does not go on:\n%s", c.fault, said)
+		}
+	}
+}
+
+// The whole course of a run on the GPU: training in two precisions, validation,
+// a preview, and the start line that names the device.
+func TestTrainOnTheGPU(t *testing.T) {
+	for _, precision := range []string{"fp32", "bf16"} {
+		flags := append(tinyFlags(t, t.TempDir()), "--device=auto", "--precision", precision)
+		ok, said := process(t, nil, flags...)
+		if !ok {
+			t.Fatalf("%s:\n%s", precision, said)
+		}
+		if os.Getenv("EDM_REQUIRE_CUDA") != "1" && strings.Contains(said, "images, cpu-") {
+			return
+		}
+		if !strings.Contains(said, "cuda:0 ") || !strings.Contains(said, ", "+precision) || strings.Contains(said, "no preview") {
+			t.Errorf("%s:\n%s", precision, said)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+
+	"edm/internal/engine"
+	"edm/internal/sysmem"
+)
+
+// Mirror gives flat buffers counterparts with the same contents in the memory of
+// a device that has one of its own, a GPU. From then on programs and the
+// optimiser work on the counterparts: Upload what the host changes, and Download
+// before the host reads. On other devices there is nothing to do, and neither
+// fails. All or none of the buffers are mirrored.
+func (d *Device) Mirror(flat ...[]float32) error {
+	m, ok := d.backend.(engine.Memory)
+	if !ok {
+		return nil
+	}
+	for i, f := range flat {
+		if err := m.Mirror(f); err != nil {
+			return errors.Join(fmt.Errorf("model: %w", err), d.Release(flat[:i]...))
+		}
+	}
+	return nil
+}
+
+// Release gives the counterparts of buffers back.
+func (d *Device) Release(flat ...[]float32) error {
+	return d.each(engine.Memory.Release, flat)
+}
+
+// Upload copies parts of mirrored buffers to the device.
+func (d *Device) Upload(parts ...[]float32) error { return d.each(engine.Memory.Upload, parts) }
+
+// Download copies parts of mirrored buffers from the device.
+func (d *Device) Download(parts ...[]float32) error {
+	return d.each(engine.Memory.Download, parts)
+}
+
+// each calls a method for every slice where the device has a memory of its own.
+func (d *Device) each(call func(engine.Memory, []float32) error, slices [][]float32) error {
+	m, ok := d.backend.(engine.Memory)
+	if !ok {
+		return nil
+	}
+	for _, s := range slices {
+		if err := call(m, s); err != nil {
+			return fmt.Errorf("model: %w", err)
+		}
+	}
+	return nil
+}
+
+// Copy copies src to dst, two parts of equal length, where they are: on the
+// device if they are mirrored.
+func (d *Device) Copy(dst, src []float32) error {
+	m, ok := d.backend.(engine.Memory)
+	if !ok {
+		copy(dst, src)
+		return nil
+	}
+	if err := m.Copy(dst, src); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	return nil
+}
+
+// Clear writes zeros to a part, on the device if it is mirrored.
+func (d *Device) Clear(part []float32) error {
+	m, ok := d.backend.(engine.Memory)
+	if !ok {
+		clear(part)
+		return nil
+	}
+	if err := m.Clear(part); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	return nil
+}
+
+// FreeMemory returns the bytes that programs and buffers can still have: of the
+// device where it has a memory of its own, else of the machine. Not every system
+// says.
+func (d *Device) FreeMemory() (bytes int64, known bool) {
+	if m, ok := d.backend.(engine.Memory); ok {
+		free, err := m.Free()
+		return free, err == nil
+	}
+	return sysmem.Available()
+}
+
+// machine returns a machine for a program of n images, or an error that says
+// what batch would fit. The plan is compared with what is free before anything is
+// allocated.
+func (d *Device) machine(p *engine.Program, n int) (*engine.Machine, error) {
+	need := p.ArenaBytes()
+	if free, ok := d.FreeMemory(); ok && need > free {
+		return nil, tooLarge(n, need, free)
+	}
+	machine, err := engine.NewMachine(p)
+	var full *engine.OutOfMemory
+	if errors.As(err, &full) {
+		return nil, tooLarge(n, need, full.Free)
+	}
+	return machine, err
+}
+
+// tooLarge says what was planned for n images, what is free and, since almost all
+// of a plan grows with the images, how many would fit.
+func tooLarge(n int, need, free int64) error {
+	const mib = 1 << 20
+	text := fmt.Sprintf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: ", n, (need+mib-1)/mib, free/mib)
+	if fit := min(int(float64(n)*float64(free)/float64(need)), n-1); fit > 0 {
+		text += fmt.Sprintf("use a smaller microbatch (--micro) or batch, of which about %d images would fit, or", fit)
+	} else {
+		text += "not one image fits: use a smaller network, or"
+	}
+	return errors.New(text + " recompute in training (--recompute-light)")
+}

@@ -1,0 +1,157 @@
+//go:build gpu
+
+package train
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"edm/checkpoints"
+	"edm/internal/safetensors"
+	"edm/model"
+)
+
+// gpus returns the devices of this build besides the processor: the first GPU in
+// float32, if there is one. With EDM_REQUIRE_CUDA=1 there must be.
+func gpus(t *testing.T) []*model.Device {
+	t.Helper()
+	if d := gpu(t, "fp32"); d != nil {
+		return []*model.Device{d}
+	}
+	return nil
+}
+
+// gpu returns the first GPU in a precision, or nil if there is none.
+func gpu(t *testing.T, precision string) *model.Device {
+	t.Helper()
+	d, err := model.OpenDevice("auto", 1, precision)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if strings.HasPrefix(d.Name(), "cuda-") {
+		return d
+	}
+	if os.Getenv("EDM_REQUIRE_CUDA") == "1" {
+		t.Fatal("EDM_REQUIRE_CUDA is 1, and there is no GPU")
+	}
+	return nil
+}
+
+// small is a run of steps so small that many are taken in seconds.
+func small(t *testing.T, steps int) Config {
+	t.Helper()
+	c := quick(t)
+	c.ModelChannels, c.ChannelMult, c.AttnResolutions = 4, []int{1}, nil
+	c.Batch, c.Micro, c.Validation = 2, 2, 0
+	c.Duration = float64(steps*c.Batch) * 1e-6
+	return c
+}
+
+// curve runs a configuration and returns the loss of every step, and the run.
+func curve(t *testing.T, c Config, o Options) ([]float64, Result) {
+	t.Helper()
+	var losses []float64
+	o.Hooks.Step = func(s Step) { losses = append(losses, s.Loss) }
+	r := mustRun(t, c, o)
+	return losses, r
+}
+
+// deviation returns the root mean square difference of two curves over the mean
+// of the second.
+func deviation(a, b []float64) float64 {
+	var squares, sum float64
+	for i, v := range b {
+		squares += (a[i] - v) * (a[i] - v)
+		sum += v
+	}
+	n := float64(len(b))
+	return math.Sqrt(squares/n) / (sum / n)
+}
+
+// Steps from one seed, 200 in float32, have one loss curve on the processor and on the GPU:
+// they see the same images, noise and dropout, and rounding is all that differs.
+func TestLossCurves(t *testing.T) {
+	for _, p := range []struct {
+		precision string
+		steps     int
+		allowed   float64
+	}{{"fp32", 200, 1e-4}, {"bf16", 50, 5e-3}} {
+		d := gpu(t, p.precision)
+		if d == nil {
+			return
+		}
+		c := small(t, p.steps)
+		want, _ := curve(t, c, options(t, t.TempDir()))
+		o := options(t, t.TempDir())
+		o.Device = d
+		got, _ := curve(t, c, o)
+		if len(got) != p.steps || len(want) != p.steps {
+			t.Fatalf("%d and %d steps, want %d", len(got), len(want), p.steps)
+		}
+		e := deviation(got, want)
+		t.Logf("%s: the losses differ by %.2e of their mean; the first are %.3g, the last %.3g", p.precision, e, got[:3], got[p.steps-3:])
+		if !(e <= p.allowed) {
+			t.Errorf("%s: the losses differ by %.2e of their mean, want at most %g", p.precision, e, p.allowed)
+		}
+	}
+}
+
+// A run that began on one device goes on on the other, with a warning, as if it
+// had never moved; and the same device gives the same bits after a resume.
+func TestResumeOnTheOtherDevice(t *testing.T) {
+	c := small(t, 8)
+	half := c
+	half.Duration /= 2
+	d := gpu(t, "fp32")
+	if d == nil {
+		return
+	}
+	on := func(d *model.Device) Options {
+		o := options(t, t.TempDir())
+		if d != nil {
+			o.Device = d
+		}
+		return o
+	}
+	whole, end := curve(t, c, on(d))
+	for name, devices := range map[string][2]*model.Device{"to the GPU": {nil, d}, "to the processor": {d, nil}, "nowhere": {d, d}} {
+		o := on(devices[0])
+		first, r := curve(t, half, o)
+		o = on(devices[1])
+		o.Resume = r.Dir
+		var warned string
+		o.Hooks.Warn = func(m string) { warned += m }
+		second, last := curve(t, c, o)
+		if e := deviation(append(first, second...), whole); !(e <= 1e-4) {
+			t.Errorf("%s: the losses differ by %.2e", name, e)
+		}
+		if moved := devices[0] != devices[1]; strings.Contains(warned, "cuda-fp32") != moved {
+			t.Errorf("%s: warned %q", name, warned)
+		}
+		if devices[0] == devices[1] && string(contents(t, last.Snapshot)) != string(contents(t, end.Snapshot)) {
+			t.Errorf("%s: the snapshot differs from the uninterrupted run's", name)
+		}
+		state := loadNewest(t, last.Dir)
+		if kernels := state.Metadata[keyKernels]; strings.HasPrefix(kernels, "cuda") != (devices[1] == d) {
+			t.Errorf("%s: the state records kernels %s", name, kernels)
+		}
+	}
+}
+
+// loadNewest returns the newest state of a run.
+func loadNewest(t *testing.T, dir string) *safetensors.File {
+	t.Helper()
+	_, f, err := checkpoints.Latest(filepath.Clean(dir), checkpoints.State, func(m string) { t.Error(m) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
