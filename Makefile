@@ -2,7 +2,10 @@
 GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
-.PHONY: all build test lint generate bench ci clean
+# Tests outside of internal/cuda that run programs on a GPU.
+CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices
+
+.PHONY: all build test lint generate ptx cuda cuda-test cuda-binding bench ci clean
 
 all: build lint test
 
@@ -21,6 +24,25 @@ lint: ## formatting, vet, staticcheck
 generate: ## assembly and other generated files
 	$(GO) generate ./...
 
+ptx: ## the CUDA kernels as PTX; wants clang-19, no CUDA toolkit
+	$(GO) run -C tools ./ptxgen -kernels ../internal/cuda/kernels -out ../internal/cuda/ptx
+
+cuda: cuda-binding ## the two commands for NVIDIA GPUs, in bin/; wants a C compiler, no CUDA toolkit
+	. build/cuda/env.sh && $(GO) build -tags gpu -o bin/ ./cmd/...
+
+cuda-test: cuda-binding ## the CUDA tests on an emulated driver; wants g++, no GPU
+	bash internal/cuda/kernels/test/run.sh
+	bash internal/cuda/emulator/test.sh build/cuda/emulator-test
+	bash internal/cuda/emulator/build.sh build/cuda/emulator
+	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" && \
+		$(GO) test -count=1 -tags gpu ./internal/cuda/... && \
+		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' ./model ./train ./cmd/...
+
+cuda-binding: # a header and a library for gorgonia.org/cu, and the flags to build with them
+	$(GO) mod download gorgonia.org/cu
+	$(GO) run -C tools ./cudabind -cu "$$($(GO) list -m -f '{{.Dir}}' gorgonia.org/cu)" \
+		-calls "$(CURDIR)/internal/cuda/driver" -out "$(CURDIR)/build/cuda"
+
 bench: ## Go benchmarks; comparisons with other projects are in bench/
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
@@ -28,4 +50,4 @@ ci: ## what CI runs: installs Debian packages where it may, about 8 minutes
 	bash .ci/run
 
 clean:
-	rm -rf bin
+	rm -rf bin build

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# NVIDIA's assembler takes every PTX file without a warning, and each kernel
+# takes what internal/cuda/ptx/resources.tsv says. The assembler and disassembler
+# come from the Python package index and need neither toolkit nor GPU.
+# .ci/ptxas.sh -write rewrites the table.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+venv=$(mktemp -d)
+trap 'rm -rf "$venv"' EXIT
+python3 -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r .ci/requirements-ptxas.txt
+mkdir "$venv/tools"
+for tool in ptxas nvdisasm; do
+	path=$(find "$venv/lib" -type f -path "*/bin/$tool" -print -quit)
+	[ -n "$path" ] || { echo "no $tool in the packages of .ci/requirements-ptxas.txt"; exit 1; }
+	chmod +x "$path"
+	ln -s "$path" "$venv/tools/$tool"
+done
+"$venv/tools/ptxas" --version | tail -n 1
+go run -C tools ./ptxcheck -bin "$venv/tools" -ptx "$PWD/internal/cuda/ptx" \
+	-table "$PWD/internal/cuda/ptx/resources.tsv" "$@"
