@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"edm/internal/gputest"
 	"edm/internal/reference"
 	"edm/internal/safetensors"
 	"edm/loss"
@@ -34,10 +35,7 @@ func distance(a, b []float64) float64 {
 // factors: D and the losses each, the gradient as a whole.
 func TestReferenceInCoarsePrecision(t *testing.T) {
 	for precision, allowed := range coarse {
-		d := gpu(t, precision)
-		if d == nil {
-			return
-		}
+		d := gputest.First(t, precision)
 		t.Run(precision, func(t *testing.T) {
 			reference.Each(t, "precond/*.safetensors", func(t *testing.T, f *safetensors.File) {
 				coarseDenoiser(t, d, f, allowed.output)
@@ -75,31 +73,7 @@ func coarseDenoiser(t *testing.T, d *model.Device, f *safetensors.File, allowed 
 }
 
 func coarseLoss(t *testing.T, d *model.Device, f *safetensors.File, allowedLoss, allowedGradient float64) {
-	m, weights := fromReference(t, d, f, "param.")
-	objective, err := loss.New(f.Metadata["loss"], nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := recordedBatch(t, f, objective)
-	program, err := m.NewLoss(objective, len(b.Sigma), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	grad, losses := make([]float32, m.Layout().Size), make([]float64, len(b.Sigma))
-	if err := program.Run(weights, grad, losses, &b); err != nil {
-		t.Fatal(err)
-	}
-	each, dim := reference.Values(t, f, "out.loss"), m.Config().Dim()
-	for i, got := range losses {
-		var want float64
-		for _, v := range each[i*dim : (i+1)*dim] {
-			want += v / float64(dim)
-		}
-		t.Logf("loss of image %d: %.2e", i, math.Abs(got-want)/want)
-		if !(math.Abs(got-want) <= allowedLoss*want) {
-			t.Errorf("loss of image %d: %.8g, want %.8g", i, got, want)
-		}
-	}
+	m, grad := recordedLoss(t, d, f, allowedLoss)
 	var all, want []float64
 	for _, p := range m.Layout().Params {
 		for _, v := range p.View(grad) {
@@ -117,10 +91,7 @@ func coarseLoss(t *testing.T, d *model.Device, f *safetensors.File, allowedLoss,
 // Training in the device's memory gives what the processor gives, to rounding:
 // two architectures, with gradients that parameters share and frozen parameters.
 func TestTrainingOnTheGPU(t *testing.T) {
-	d := gpu(t, "fp32")
-	if d == nil {
-		return
-	}
+	d := gputest.First(t, "fp32")
 	plain := model.Portable()
 	for name, c := range map[string]model.Config{"ddpmpp": little(), "ncsnpp": fourier(t)} {
 		before, want, _, _ := train(t, newModel(t, c, plain), plain, loss.Default())
@@ -145,10 +116,7 @@ func moved(a, b []float32) []float64 {
 // An image's D does not depend on its neighbours in the batch, and weights that
 // are mirrored give the bits of weights that are not.
 func TestDenoiserOnTheGPU(t *testing.T) {
-	d := gpu(t, "bf16")
-	if d == nil {
-		return
-	}
+	d := gputest.First(t, "bf16")
 	m := newModel(t, little(), d)
 	weights := make([]float32, m.Layout().Size)
 	if err := m.Layout().Init(weights, 3); err != nil {

@@ -25,6 +25,9 @@ func (m *Model) Denoiser(weights []float32, batch int) (*Denoiser, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("model: batch of %d images, want at least 1", batch)
 	}
+	if err := m.hold(weights); err != nil {
+		return nil, err
+	}
 	m.versions++
 	return &Denoiser{model: m, weights: weights, version: m.versions, batch: batch}, nil
 }

@@ -9,9 +9,6 @@ import (
 	"edm/model"
 )
 
-// gpus returns the devices of this build besides the processor.
-func gpus(*testing.T) []*model.Device { return nil }
-
 // Without CUDA in the build the processor is the automatic choice, and a GPU that
 // was asked for is an error with the way out.
 func TestBuiltWithoutCUDA(t *testing.T) {

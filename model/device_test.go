@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -89,5 +90,48 @@ func TestOutOfDeviceMemory(t *testing.T) {
 	d := model.NewDevice(b)
 	if err := d.Mirror(make([]float32, 100), make([]float32, 1000)); err == nil || b.Capacity-b.Used() != 1000 {
 		t.Errorf("mirrored 4400 bytes in 1000, or left %d in use: %v", b.Used(), err)
+	}
+}
+
+// The weights of a denoiser have one copy in the device's memory for all its
+// programs, which follows the host's when another denoiser is made of them; those
+// that their owner mirrored are left as they are.
+func TestDenoisersShareTheirWeights(t *testing.T) {
+	b := &detached.Backend{}
+	m := newModel(t, little(), model.NewDevice(b))
+	p := newLossProblem(t, m, 1)
+	draw := func(weights []float32) []float64 {
+		t.Helper()
+		d, err := m.Denoiser(weights, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, out := make([]float64, m.Config().Dim()), make([]float64, m.Config().Dim())
+		if err := d.Denoise(context.Background(), out, x, 0.7, nil); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := draw(p.weights)
+	if !b.Mirrored(p.weights) {
+		t.Fatal("the weights are not mirrored")
+	}
+	changed := slices.Clone(p.weights)
+	for i := range p.weights {
+		p.weights[i] *= 1.5
+	}
+	if slices.Equal(draw(p.weights), first) {
+		t.Error("weights that changed on the host give the old images")
+	}
+	if !slices.Equal(draw(changed), first) || b.Mirrored(p.weights) || !b.Mirrored(changed) {
+		t.Error("the second denoiser's weights did not take the place of the first's")
+	}
+	owned := slices.Clone(changed)
+	if err := b.Mirror(owned); err != nil {
+		t.Fatal(err)
+	}
+	clear(owned) // the host's part alone
+	if !slices.Equal(draw(owned), first) {
+		t.Error("weights that their owner mirrored were changed")
 	}
 }

@@ -80,6 +80,32 @@ func (d *Device) Clear(part []float32) error {
 	return nil
 }
 
+// hold mirrors the weights of a denoiser, so that its programs for all numbers of
+// images share one copy of them. It holds those of one denoiser at a time: the
+// weights of one before are copied by each program that still runs them. What the
+// owner mirrored stays as it is.
+func (m *Model) hold(weights []float32) error {
+	memory, ok := m.device.backend.(engine.Memory)
+	if !ok || len(weights) == 0 {
+		return nil
+	}
+	if len(m.held) > 0 && &m.held[0] == &weights[0] {
+		return m.device.Upload(weights)
+	}
+	if memory.Mirrored(weights) {
+		return nil
+	}
+	if err := m.device.Release(m.held); err != nil {
+		return err
+	}
+	m.held = nil
+	if err := m.device.Mirror(weights); err != nil {
+		return err
+	}
+	m.held = weights
+	return nil
+}
+
 // FreeMemory returns the bytes that programs and buffers can still have: of the
 // device where it has a memory of its own, else of the machine. Not every system
 // says.

@@ -3,10 +3,12 @@ package model_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
 
+	"edm/internal/gputest"
 	"edm/internal/reference"
 	"edm/internal/safetensors"
 	"edm/loss"
@@ -24,7 +26,7 @@ func devices(t *testing.T) []*model.Device {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { fast.Close() })
-	return append([]*model.Device{model.Portable(), fast}, gpus(t)...)
+	return append([]*model.Device{model.Portable(), fast}, gputest.All(t)...)
 }
 
 // fromReference returns the model of a reference file's metadata with the
@@ -144,7 +146,10 @@ func TestReferenceLoss(t *testing.T) {
 	}
 }
 
-func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
+// recordedLoss computes a reference file's losses and their gradient, and holds
+// the losses to the recorded ones.
+func recordedLoss(t *testing.T, d *model.Device, f *safetensors.File, allowed float64) (*model.Model, []float32) {
+	t.Helper()
 	m, weights := fromReference(t, d, f, "param.")
 	objective, err := loss.New(f.Metadata["loss"], nil)
 	if err != nil {
@@ -156,7 +161,7 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 		t.Fatal(err)
 	}
 	grad, losses := make([]float32, m.Layout().Size), make([]float64, len(b.Sigma))
-	if err := program.Run(weights, grad, losses, &b); err != nil {
+	if err := errors.Join(program.Run(weights, grad, losses, &b), program.Close()); err != nil {
 		t.Fatal(err)
 	}
 	each, dim := reference.Values(t, f, "out.loss"), m.Config().Dim()
@@ -165,10 +170,15 @@ func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
 		for _, v := range each[i*dim : (i+1)*dim] {
 			want += v / float64(dim)
 		}
-		if !(math.Abs(got-want) <= 1e-4*want) {
+		if !(math.Abs(got-want) <= allowed*want) {
 			t.Errorf("loss of image %d: %.8g, want %.8g", i, got, want)
 		}
 	}
+	return m, grad
+}
+
+func compareLoss(t *testing.T, d *model.Device, f *safetensors.File) {
+	m, grad := recordedLoss(t, d, f, 1e-4)
 	// Rounding noise: a millionth of the RMS over all the reference's gradients.
 	// The key part of an attention bias has a true gradient of zero.
 	var sum float64

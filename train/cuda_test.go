@@ -4,46 +4,15 @@ package train
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"edm/checkpoints"
+	"edm/internal/gputest"
 	"edm/internal/safetensors"
 	"edm/model"
 )
-
-// gpus returns the devices of this build besides the processor: the first GPU in
-// float32, if there is one. With EDM_REQUIRE_CUDA=1 there must be.
-func gpus(t *testing.T) []*model.Device {
-	t.Helper()
-	if d := gpu(t, "fp32"); d != nil {
-		return []*model.Device{d}
-	}
-	return nil
-}
-
-// gpu returns the first GPU in a precision, or nil if there is none.
-func gpu(t *testing.T, precision string) *model.Device {
-	t.Helper()
-	d, err := model.OpenDevice("auto", 1, precision)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if strings.HasPrefix(d.Name(), "cuda-") {
-		return d
-	}
-	if os.Getenv("EDM_REQUIRE_CUDA") == "1" {
-		t.Fatal("EDM_REQUIRE_CUDA is 1, and there is no GPU")
-	}
-	return nil
-}
 
 // small is a run of steps so small that many are taken in seconds.
 func small(t *testing.T, steps int) Config {
@@ -84,10 +53,7 @@ func TestLossCurves(t *testing.T) {
 		steps     int
 		allowed   float64
 	}{{"fp32", 200, 1e-4}, {"bf16", 50, 5e-3}} {
-		d := gpu(t, p.precision)
-		if d == nil {
-			return
-		}
+		d := gputest.First(t, p.precision)
 		c := small(t, p.steps)
 		want, _ := curve(t, c, options(t, t.TempDir()))
 		o := options(t, t.TempDir())
@@ -110,10 +76,7 @@ func TestResumeOnTheOtherDevice(t *testing.T) {
 	c := small(t, 8)
 	half := c
 	half.Duration /= 2
-	d := gpu(t, "fp32")
-	if d == nil {
-		return
-	}
+	d := gputest.First(t, "fp32")
 	on := func(d *model.Device) Options {
 		o := options(t, t.TempDir())
 		if d != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"edm/data"
+	"edm/internal/gputest"
 	"edm/internal/reference"
 	"edm/internal/safetensors"
 	"edm/loss"
@@ -24,7 +25,7 @@ func TestReferenceTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fast.Close()
-	for _, d := range append([]*model.Device{model.Portable(), fast}, gpus(t)...) {
+	for _, d := range append([]*model.Device{model.Portable(), fast}, gputest.All(t)...) {
 		t.Run(d.Name(), func(t *testing.T) {
 			reference.Each(t, "train/edm-*.safetensors", func(t *testing.T, f *safetensors.File) { repeat(t, d, f) })
 		})

@@ -9,27 +9,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"edm/model"
+	"edm/internal/gputest"
 )
 
 // The GPU draws the images that the processor draws, but for a level of grey here
 // and there: also with guidance by a second network, which has weights of its
 // own.
 func TestDrawOnTheGPU(t *testing.T) {
-	d, err := model.OpenDevice("auto", 1, "fp32")
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := d.Name()
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if name != "cuda-fp32" {
-		if os.Getenv("EDM_REQUIRE_CUDA") == "1" {
-			t.Fatal("EDM_REQUIRE_CUDA is 1, and there is no GPU")
-		}
-		return
-	}
+	gputest.First(t, "fp32")
 	runs, result := trained(t, false)
 	for _, more := range [][]string{nil, {"--guidance=1.5", "--guide", result.Snapshot}} {
 		var drawn [2]image.Image

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"edm/checkpoints"
+	"edm/model"
 )
 
 // The emulated driver reads these when the process starts: how many devices there
@@ -38,7 +39,7 @@ func TestMissingDevices(t *testing.T) {
 	cases := []struct{ name, environment, device, want string }{
 		{"no driver", otherDriver + "/nonexistent/libcuda.so.1", "cuda", "no CUDA driver"},
 	}
-	if emulated() {
+	if emulated(t) {
 		cases = append(cases, []struct{ name, environment, device, want string }{
 			{"no device", emulatedDevices + "0", "cuda", "no CUDA device"},
 			{"wrong number", emulatedDevices + "2", "cuda:2", "there is no CUDA device 2"},
@@ -63,15 +64,23 @@ func TestMissingDevices(t *testing.T) {
 	}
 }
 
-// emulated reports whether the driver is the project's own.
-func emulated() bool { return strings.Contains(os.Getenv("EDM_CUDA_DRIVER"), "emulator") }
+// emulated reports whether the driver is the project's own, by the name of its
+// device.
+func emulated(t *testing.T) bool {
+	t.Helper()
+	d, err := model.OpenDevice("auto", 1, "fp32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	return strings.Contains(d.String(), "emulated")
+}
 
 // A launch that fails in the middle of a run is named, with its operation where
 // it is known, and the last state stays: the run goes on from it.
 func TestFaultOnTheGPU(t *testing.T) {
-	if !emulated() {
-		t.Log("faults can be asked of the emulated driver alone")
-		return
+	if !emulated(t) {
+		t.Skip("not run: faults can be asked of the emulated driver alone")
 	}
 	const checked = "EDM_CUDA_CHECK=1" // every launch by itself
 	for _, c := range []struct {
@@ -116,7 +125,7 @@ func TestTrainOnTheGPU(t *testing.T) {
 			t.Fatalf("%s:\n%s", precision, said)
 		}
 		if os.Getenv("EDM_REQUIRE_CUDA") != "1" && strings.Contains(said, "images, cpu-") {
-			return
+			t.Skip("not run, since there is no GPU (EDM_REQUIRE_CUDA=1 makes this a failure)")
 		}
 		if !strings.Contains(said, "cuda:0 ") || !strings.Contains(said, ", "+precision) || strings.Contains(said, "no preview") {
 			t.Errorf("%s:\n%s", precision, said)

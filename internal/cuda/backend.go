@@ -66,7 +66,7 @@ func OpenFirst(precision string) (b engine.Backend, found bool, err error) {
 
 // missing reports whether an error says that there is no device to use.
 func missing(err error) bool {
-	for _, known := range []error{driver.ErrNoDriver, driver.ErrOldDriver, driver.ErrNoDevice, driver.ErrOldDevice} {
+	for _, known := range []error{driver.ErrNoDriver, driver.ErrBadDriver, driver.ErrOldDriver, driver.ErrNoDevice, driver.ErrOldDevice} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -123,8 +123,10 @@ func (b *Backend) Workspace(c engine.Call) (int, error) {
 	return k.workspace(), nil
 }
 
-// Close waits for the device's work and gives all of its memory back. Nothing of
-// the backend may be used after it.
+// Close waits for the device's work and gives its context back, with all memory
+// unless the process has another backend open on the device: they share a context,
+// and what was not released lives until the last one is closed. Nothing of the
+// backend may be used after it.
 func (b *Backend) Close() error { return b.device.Close() }
 
 // alloc returns device memory. Where there is not enough, the error is an

@@ -36,10 +36,11 @@ func (r *runner) graph() (*recorded, error) {
 		if err := r.b.compute.Synchronize(); err != nil {
 			return nil, err
 		}
-		if err := r.graphs[0].graph.Close(); err != nil {
+		oldest := r.graphs[0]
+		r.graphs = slices.Delete(r.graphs, 0, 1)
+		if err := oldest.graph.Close(); err != nil {
 			return nil, err
 		}
-		r.graphs = slices.Delete(r.graphs, 0, 1)
 	}
 	g, err := r.record()
 	if err != nil {

@@ -135,6 +135,12 @@ func (b *Backend) Release(flat []float32) error {
 	return nil
 }
 
+// Mirrored implements engine.Memory.
+func (b *Backend) Mirrored(part []float32) bool {
+	_, ok := b.mirrors.find(part)
+	return ok
+}
+
 // Upload implements engine.Memory.
 func (b *Backend) Upload(part []float32) error {
 	at, err := b.counterpart(part)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"edm/internal/cuda/driver"
@@ -126,6 +127,9 @@ func (r *runner) Prefetch() error {
 
 // Wait implements engine.Runner.
 func (r *runner) Wait() error {
+	if !r.running {
+		return errors.New("cuda: wait: no run was started")
+	}
 	r.running = false
 	if err := r.b.compute.Synchronize(); err != nil {
 		return fmt.Errorf("cuda: run of %s: %w; with %s=1 in the environment every launch is checked, which names the one at fault",
@@ -196,6 +200,7 @@ func (r *runner) resolve() error {
 		v.staged.host, v.staged.version = host, v.version
 	}
 	if err := errors.Join(r.lanes.add(inputs, true), r.lanes.add(outputs, false)); err != nil {
+		r.forget(inputs, outputs)
 		return err
 	}
 	for id := range r.values {
@@ -204,6 +209,18 @@ func (r *runner) resolve() error {
 		}
 	}
 	return nil
+}
+
+// forget makes the values that got no place ask for one again.
+func (r *runner) forget(groups ...[]*staged) {
+	for id := range r.values {
+		v := &r.values[id]
+		for _, members := range groups {
+			if v.staged != nil && v.staged.block == nil && slices.Contains(members, v.staged) {
+				v.staged = nil
+			}
+		}
+	}
 }
 
 // move notes where a value lies.
@@ -278,6 +295,10 @@ func (r *runner) operands(step int) operands {
 // RunTimed implements engine.Runner: launches are started one operation at a
 // time, between events.
 func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
+	if r.running {
+		return errors.New("cuda: timed run: the run before was not waited for")
+	}
+	times := make([]time.Duration, len(r.kernels))
 	err := r.b.device.Do(func() error {
 		if err := r.arrange(); err != nil {
 			return err
@@ -291,12 +312,16 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 			if err != nil {
 				return errors.Join(err, clock.close())
 			}
-			report(&r.program.Steps[i], took)
+			times[i] = took
 		}
 		return errors.Join(clock.close(), r.lanes.download())
 	})
 	if err != nil {
 		return fmt.Errorf("cuda: timed run: %w", err)
+	}
+	r.running = true
+	for i, took := range times {
+		report(&r.program.Steps[i], took)
 	}
 	return r.Wait()
 }

@@ -37,17 +37,31 @@ type block struct {
 	from, to        int // bytes of the landing place that are new to the device place
 }
 
-// newBlock gives members their places in a new block.
+// newBlock gives members their places in a new block, or leaves them without.
 func (b *Backend) newBlock(members []*staged, inputs bool) (*block, error) {
 	k := &block{members: members}
 	size := 0
 	for _, s := range members {
-		s.block, s.at = k, size
-		size += (s.size + stagedAlign - 1) / stagedAlign * stagedAlign
+		size += roundUp(s.size)
 	}
-	if size == 0 {
-		return k, nil
+	if size > 0 {
+		if err := b.fill(k, size, inputs); err != nil {
+			return nil, errors.Join(err, b.freeBlock(k))
+		}
 	}
+	at := 0
+	for _, s := range members {
+		s.block, s.at = k, at
+		at += roundUp(s.size)
+	}
+	return k, nil
+}
+
+// roundUp returns the bytes that a staged array of n bytes takes.
+func roundUp(n int) int { return (n + stagedAlign - 1) / stagedAlign * stagedAlign }
+
+// fill allocates the memory of a block.
+func (b *Backend) fill(k *block, size int, inputs bool) error {
 	var err error
 	if k.device, err = b.alloc("a program's inputs and outputs", int64(size)); err == nil && inputs {
 		k.landing, err = b.alloc("a program's inputs", int64(size))
@@ -55,11 +69,10 @@ func (b *Backend) newBlock(members []*staged, inputs bool) (*block, error) {
 	if err == nil {
 		k.pinned, err = b.device.AllocPinned(size)
 	}
-	if err != nil {
-		return nil, errors.Join(err, b.freeBlock(k))
+	if err == nil {
+		k.bytes = driver.View[byte](k.pinned)
 	}
-	k.bytes = driver.View[byte](k.pinned)
-	return k, nil
+	return err
 }
 
 // freeBlock gives the memory of a block back.
@@ -160,7 +173,23 @@ func (l *lanes) add(members []*staged, inputs bool) error {
 }
 
 // upload sends what is new in the inputs on its way, beside whatever computes.
+// After an error nothing counts as sent.
 func (l *lanes) upload() error {
+	err := l.send()
+	if err == nil {
+		return nil
+	}
+	for _, k := range l.inputs {
+		k.from, k.to = 0, 0
+		for _, s := range k.members {
+			s.from = nil
+		}
+	}
+	// Page-locked memory may be written again once no copy reads it.
+	return errors.Join(err, l.b.copies.Synchronize())
+}
+
+func (l *lanes) send() error {
 	// The copy stream may still read what the last call left in page-locked memory.
 	if err := l.uploaded.Synchronize(); err != nil {
 		return err

@@ -123,6 +123,9 @@ func (b *Backend) Release(flat []float32) error {
 	return nil
 }
 
+// Mirrored implements engine.Memory.
+func (b *Backend) Mirrored(part []float32) bool { return b.find(part) != nil }
+
 // Upload implements engine.Memory.
 func (b *Backend) Upload(part []float32) error { return b.transfer(part, true) }
 

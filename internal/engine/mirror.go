@@ -15,6 +15,8 @@ type Memory interface {
 	// Release gives the counterpart of a slice back. One that has none is left
 	// alone.
 	Release(flat []float32) error
+	// Mirrored reports whether all of a part has a counterpart.
+	Mirrored(part []float32) bool
 	// Upload copies a part of a mirrored slice from the host to its counterpart.
 	Upload(part []float32) error
 	// Download copies the counterpart of a part to the host, after everything

@@ -83,6 +83,8 @@ func All() []Rule {
 			Why: "the tests of every package that needs a device open it, or say that there is none, in one way"},
 		{Package: "internal/cuda/*",
 			Why: "leaves are for the packages above to use, so they use none"},
+		{Package: "internal/gputest", Imports: []string{"model", "internal/cuda/drivertest"},
+			Why: "test support: tests of whole programs ask it for the GPU"},
 		{Package: "internal/detached", Imports: []string{"internal/engine"},
 			Why: "test support: it stands in for a GPU's backend under whatever builds on one, so it uses the engine alone"},
 		{Package: "internal/optest", Imports: []string{"internal/engine", "internal/op"}, Gorgonia: true,

@@ -20,6 +20,7 @@ var (
 	ErrOldDriver = errors.New("CUDA 12.0 or newer is needed: update the NVIDIA driver to version 525 or newer, or run on the CPU")
 	ErrNoDevice  = errors.New("no CUDA device: the driver is there and found none; check nvidia-smi and CUDA_VISIBLE_DEVICES, or run on the CPU")
 	ErrOldDevice = errors.New("8.0 or newer is needed (Ampere, Ada, Hopper and later): choose another device, or run on the CPU")
+	ErrBadDriver = errors.New("the CUDA driver does not start: restart the machine after an update of the driver, check nvidia-smi, or run on the CPU")
 	ErrClosed    = errors.New("driver: the CUDA device is closed")
 )
 
@@ -91,7 +92,7 @@ func ready() error {
 	case NoDevice:
 		return fmt.Errorf("driver: %w", ErrNoDevice)
 	default:
-		return fmt.Errorf("driver: the CUDA driver does not start: %w", &Error{Call: "cuInit", Code: code})
+		return fmt.Errorf("driver: %w: %w", &Error{Call: "cuInit", Code: code}, ErrBadDriver)
 	}
 	return checkVersion(cu.Version())
 }

@@ -30,7 +30,7 @@ func report() {
 	fmt.Printf("count %d: %v\n", n, err)
 	d, err := Open(0)
 	fmt.Printf("open %t: %v\n", d != nil, err)
-	for _, known := range []error{ErrNoDriver, ErrOldDriver, ErrNoDevice, ErrOldDevice} {
+	for _, known := range []error{ErrNoDriver, ErrBadDriver, ErrOldDriver, ErrNoDevice, ErrOldDevice} {
 		if errors.Is(err, known) {
 			fmt.Printf("missing: %v\n", known)
 		}

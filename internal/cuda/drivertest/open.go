@@ -42,7 +42,7 @@ func Open(t testing.TB) *driver.Device {
 }
 
 func missing(err error) bool {
-	for _, known := range []error{driver.ErrNoDriver, driver.ErrOldDriver, driver.ErrNoDevice, driver.ErrOldDevice} {
+	for _, known := range []error{driver.ErrNoDriver, driver.ErrBadDriver, driver.ErrOldDriver, driver.ErrNoDevice, driver.ErrOldDevice} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -1,0 +1,69 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"edm/internal/engine"
+)
+
+// stagingChild makes the test binary the process that a fault is asked of.
+const stagingChild = "EDM_TEST_STAGING_CHILD"
+
+// A call of the driver that fails while inputs are brought to the device fails the
+// run, and only that one: the next has all inputs and the right result. The
+// emulated driver reads what is to fail when it starts, hence a process a fault.
+func TestStagingAfterFaults(t *testing.T) {
+	if os.Getenv(stagingChild) != "" {
+		failOnce(t)
+		return
+	}
+	b := backend(t, fp32)
+	if !strings.Contains(b.String(), "emulated") {
+		t.Skip("not run: faults can be asked of the emulated driver alone")
+	}
+	for _, fault := range []string{
+		"cuMemAlloc:3:OUT_OF_MEMORY", "cuMemAlloc:4:OUT_OF_MEMORY", "cuMemAlloc:5:OUT_OF_MEMORY", "cuMemAllocHost:2:OUT_OF_MEMORY",
+		"cuMemcpyHtoDAsync:1:OUT_OF_MEMORY", "cuStreamWaitEvent:1:OUT_OF_MEMORY", "cuEventRecord:1:OUT_OF_MEMORY",
+	} {
+		child := exec.Command(os.Args[0], "-test.run=^TestStagingAfterFaults$")
+		child.Env = append(os.Environ(), stagingChild+"=1", "EDM_EMULATOR_FAIL="+fault)
+		if said, err := child.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", fault, err, said)
+		}
+	}
+}
+
+// failOnce runs a program whose first run fails, then twice with new inputs.
+func failOnce(t *testing.T) {
+	r := newAdder(t, backend(t, fp32), 4)
+	x, y, z := []float32{1, 2, 3, 4}, []float32{5, 6, 7, 8}, make([]float32, 4)
+	for id, f := range [][]float32{x, y, z} {
+		r.Bind(id, engine.Buffer{F32: f}, 0)
+	}
+	err := r.Start()
+	if err == nil {
+		err = r.Wait()
+	}
+	if err == nil {
+		t.Fatal("the run with a fault ended well")
+	}
+	for range 2 {
+		x[0]++
+		if err := errors.Join(r.Start(), r.Wait()); err != nil {
+			t.Fatalf("after %v: %v", err, err)
+		}
+		if want := []float32{x[0] + y[0], 8, 10, 12}; !slices.Equal(z, want) {
+			t.Fatalf("%v, want %v", z, want)
+		}
+	}
+	if err := r.Wait(); err == nil {
+		t.Error("a run that was never started was waited for")
+	}
+}
