@@ -46,7 +46,7 @@ cuda-binding: # a header and a library for gorgonia.org/cu, and the flags to bui
 bench: ## Go benchmarks; comparisons with other projects are in bench/
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-ci: ## what CI runs: installs Debian packages where it may, about 8 minutes
+ci: ## what CI runs: installs Debian packages where it may, about 15 minutes
 	bash .ci/run
 
 clean:

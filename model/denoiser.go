@@ -25,7 +25,7 @@ func (m *Model) Denoiser(weights []float32, batch int) (*Denoiser, error) {
 	if batch < 1 {
 		return nil, fmt.Errorf("model: batch of %d images, want at least 1", batch)
 	}
-	if err := m.hold(weights); err != nil {
+	if err := m.device.hold(m, weights); err != nil {
 		return nil, err
 	}
 	m.versions++

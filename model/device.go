@@ -13,7 +13,10 @@ import (
 )
 
 // Device is what programs run on.
-type Device struct{ backend engine.Backend }
+type Device struct {
+	backend engine.Backend
+	holds   holds
+}
 
 // MaxThreads is the greatest number of threads that OpenCPU accepts.
 const MaxThreads = 1024
@@ -86,7 +89,7 @@ func OpenDevice(name string, threads int, precision string) (*Device, error) {
 	if !found {
 		return OpenCPU(threads)
 	}
-	return &Device{b}, nil
+	return &Device{backend: b}, nil
 }
 
 // OpenCPU returns the processor's fastest kernels on the given number of
@@ -95,15 +98,15 @@ func OpenCPU(threads int) (*Device, error) {
 	if threads < 0 || threads > MaxThreads {
 		return nil, fmt.Errorf("model: %d threads, want 0 to %d", threads, MaxThreads)
 	}
-	return &Device{cpu.New(threads)}, nil
+	return &Device{backend: cpu.New(threads)}, nil
 }
 
 // NewDevice returns the device of a backend.
-func NewDevice(b engine.Backend) *Device { return &Device{b} }
+func NewDevice(b engine.Backend) *Device { return &Device{backend: b} }
 
 // Portable returns the plain Go loops that define every operation: one thread,
 // slow, for comparison.
-func Portable() *Device { return &Device{engine.Portable{}} }
+func Portable() *Device { return &Device{backend: engine.Portable{}} }
 
 // Name identifies the set of kernels: with equal names a run gives equal bits on
 // one kind of hardware.

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"edm/internal/engine"
 	"edm/internal/sysmem"
@@ -19,7 +20,7 @@ func (d *Device) Mirror(flat ...[]float32) error {
 		return nil
 	}
 	for i, f := range flat {
-		if err := m.Mirror(f); err != nil {
+		if err := errors.Join(d.yield(f), m.Mirror(f)); err != nil {
 			return errors.Join(fmt.Errorf("model: %w", err), d.Release(flat[:i]...))
 		}
 	}
@@ -80,29 +81,54 @@ func (d *Device) Clear(part []float32) error {
 	return nil
 }
 
+// holds are the weights that a device's memory has for denoisers, by model.
+type holds struct {
+	mu sync.Mutex
+	of map[*Model][]float32
+}
+
 // hold mirrors the weights of a denoiser, so that its programs for all numbers of
-// images share one copy of them. It holds those of one denoiser at a time: the
-// weights of one before are copied by each program that still runs them. What the
-// owner mirrored stays as it is.
-func (m *Model) hold(weights []float32) error {
-	memory, ok := m.device.backend.(engine.Memory)
+// images share one copy of them. It holds those of one denoiser of a model at a
+// time: the weights of one before are copied by each program that still runs
+// them. What the owner mirrored stays as it is.
+func (d *Device) hold(m *Model, weights []float32) error {
+	memory, ok := d.backend.(engine.Memory)
 	if !ok || len(weights) == 0 {
 		return nil
 	}
-	if len(m.held) > 0 && &m.held[0] == &weights[0] {
-		return m.device.Upload(weights)
+	d.holds.mu.Lock()
+	defer d.holds.mu.Unlock()
+	held := d.holds.of[m]
+	if len(held) > 0 && &held[0] == &weights[0] {
+		return d.Upload(weights)
 	}
 	if memory.Mirrored(weights) {
 		return nil
 	}
-	if err := m.device.Release(m.held); err != nil {
+	delete(d.holds.of, m)
+	if err := d.Release(held); err != nil {
 		return err
 	}
-	m.held = nil
-	if err := m.device.Mirror(weights); err != nil {
-		return err
+	if err := memory.Mirror(weights); err != nil {
+		return fmt.Errorf("model: %w", err)
 	}
-	m.held = weights
+	if d.holds.of == nil {
+		d.holds.of = map[*Model][]float32{}
+	}
+	d.holds.of[m] = weights
+	return nil
+}
+
+// yield gives back what is held of a slice that its owner mirrors.
+func (d *Device) yield(flat []float32) error {
+	d.holds.mu.Lock()
+	defer d.holds.mu.Unlock()
+	for m, held := range d.holds.of {
+		if len(flat) > 0 && &held[0] == &flat[0] {
+			delete(d.holds.of, m)
+			return d.Release(held)
+		}
+	}
 	return nil
 }
 

@@ -22,8 +22,7 @@ type Model struct {
 	eval   map[int]*program
 	vjp    map[int]*vjpProgram // made at first use
 
-	versions uint64    // of weights given out so far
-	held     []float32 // weights that hold mirrored
+	versions uint64 // of weights given out so far
 }
 
 // New returns the denoiser of a configuration on a device.

@@ -54,7 +54,7 @@ func TestWeightsHaveVersions(t *testing.T) {
 	c.ImgResolution, c.InChannels, c.OutChannels = 8, 1, 1
 	c.ModelChannels, c.ChannelMult, c.NumBlocks, c.AttnResolutions = 8, []int{1}, 1, nil
 	w := &witness{}
-	m, err := New(Config{Network: c, Precond: precond.DefaultEDM()}, &Device{w})
+	m, err := New(Config{Network: c, Precond: precond.DefaultEDM()}, &Device{backend: w})
 	if err != nil {
 		t.Fatal(err)
 	}

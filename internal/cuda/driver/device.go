@@ -120,9 +120,9 @@ func (d *Device) release() error {
 }
 
 // Close waits for the device's work, gives its context back, and ends its
-// thread. The driver frees what is left on the device
-// once no other Device of the process holds the same one; Pinned memory must not be
-// touched afterwards. Methods of a closed device return ErrClosed, Close too.
+// thread. The driver frees what is left on the device once no other Device of the
+// process holds the same one; Pinned memory must not be touched afterwards.
+// Methods of a closed device return ErrClosed, Close too.
 func (d *Device) Close() error {
 	err := d.Do(func() error {
 		return errors.Join(wrap("cuCtxSynchronize", cu.Synchronize()), d.release())
