@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"edm/checkpoints"
+	"edm/internal/gputest"
 	"edm/model"
 )
 
@@ -77,11 +78,11 @@ func emulated(t *testing.T) bool {
 }
 
 // A launch that fails in the middle of a run is named, with its operation where
-// it is known, and the last state stays: the run goes on from it.
+// it is known, and the last state stays: the run goes on from it. A real driver
+// does not listen to what is to fail: the run ends well there.
 func TestFaultOnTheGPU(t *testing.T) {
-	if !emulated(t) {
-		t.Skip("not run: faults can be asked of the emulated driver alone")
-	}
+	gputest.First(t, "fp32")
+	listens := emulated(t)
 	const checked = "EDM_CUDA_CHECK=1" // every launch by itself
 	for _, c := range []struct {
 		fault, environment string
@@ -97,6 +98,12 @@ func TestFaultOnTheGPU(t *testing.T) {
 		outdir := t.TempDir()
 		flags := append(tinyFlags(t, outdir), "--device=cuda", "--preview=0")
 		ok, said := process(t, []string{emulatedFault + c.fault, c.environment}, flags...)
+		if !listens {
+			if !ok {
+				t.Errorf("without a fault:\n%s", said)
+			}
+			continue
+		}
 		for _, w := range append(c.want, "CUDA_ERROR_LAUNCH_FAILED") {
 			if ok || !strings.Contains(said, w) {
 				t.Errorf("%s %s: ended well: %v:\n%s\nwant %q", c.fault, c.environment, ok, said, w)
@@ -118,14 +125,12 @@ func TestFaultOnTheGPU(t *testing.T) {
 // The whole course of a run on the GPU: training in two precisions, validation,
 // a preview, and the start line that names the device.
 func TestTrainOnTheGPU(t *testing.T) {
+	gputest.First(t, "fp32")
 	for _, precision := range []string{"fp32", "bf16"} {
 		flags := append(tinyFlags(t, t.TempDir()), "--device=auto", "--precision", precision)
 		ok, said := process(t, nil, flags...)
 		if !ok {
 			t.Fatalf("%s:\n%s", precision, said)
-		}
-		if os.Getenv("EDM_REQUIRE_CUDA") != "1" && strings.Contains(said, "images, cpu-") {
-			t.Skip("not run, since there is no GPU (EDM_REQUIRE_CUDA=1 makes this a failure)")
 		}
 		if !strings.Contains(said, "cuda:0 ") || !strings.Contains(said, ", "+precision) || strings.Contains(said, "no preview") {
 			t.Errorf("%s:\n%s", precision, said)
