@@ -43,7 +43,8 @@ KERNEL void LAUNCH_BOUNDS(64, 1) faulty_load(const TensorMap* map, float* y, int
     const int at = fault == misaligned_tile ? 64 : fault == beyond_shared ? 1 << 20 : 0;
     tensor_load(shared + at, map, 0, 0, 0, 0, full);
     if (fault == arrives_twice) mbarrier_arrive(full);
-    if (fault != loaded_again) load_again(map, shared + (fault == loaded_twice ? 0 : 1024), full + 1);
+    if (fault != loaded_again)
+      load_again(map, shared + (fault == loaded_twice ? 0 : 1024), full + 1);
   }
   barrier();
   if (fault != not_waited) mbarrier_wait(full, fault == wrong_parity);
@@ -85,7 +86,9 @@ KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   for (int i = t; i < 64 * 32; i += 128) words[i] = 0x3f803f80u;
   if (fault != no_async_fence) async_fence();
   barrier();
-  unsigned char* first = shared + (fault == inside_an_atom ? 128 : fault == outside_shared ? 8192 : 0);
+  unsigned char* first = shared + (fault == inside_an_atom   ? 128
+                                   : fault == outside_shared ? 8192
+                                                             : 0);
   first += fault == lanes_differ && t == 5 ? 16 : fault == warps_differ && t >= 96 ? 32 : 0;
   const uint64 a = wgmma_operand(first, 16, fault == odd_stride ? 1040 : 1024, Swizzle::bytes128);
   const uint64 b = wgmma_operand(shared, 16, 1024, Swizzle::bytes128);
