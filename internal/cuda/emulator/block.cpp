@@ -1,5 +1,6 @@
 #include "block.h"
 
+#include "accesses.h"
 #include "report.h"
 
 #include <cstring>
@@ -60,6 +61,7 @@ void Block::reset(const Grid& grid, Dim3 block, uint64_t serial) {
   recent_ = {};
   shape(grid);
   unsigned char* shared = shared_.begin(grid.shared);
+  follow_block(shared, grid.shared);
   for (Lane& lane : lanes_) {
     lane.coordinates.block = block;
     lane.coordinates.grid_size = grid.blocks;

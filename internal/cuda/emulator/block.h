@@ -105,7 +105,7 @@ public:
   // arrive, which may do the work of all before it calls finish_meeting.
   bool meet(Lane& lane, Collective operation, int argument, Site site);
   void finish_meeting(Lane& lane);
-  void issue(Lane& lane, const Copy& copy, Site site);
+  void issue(Lane& lane, Copy copy, Site site);
 
   // fail ends the block with an error; it does not return.
   [[noreturn]] void fail(CUresult code, const std::string& text);
@@ -119,6 +119,7 @@ private:
   void schedule();
   void run_warp(Warp& warp);
   void begin(Lane& lane);
+  bool at_once(); // whether an asynchronous copy lands when it is issued
   void wait(Lane& lane);
   static void lane_main();
   void run_lanes();
