@@ -61,12 +61,13 @@ func (b *table) floats(t *testing.T, x []float32, shift int) pointer {
 	return fill(t, b, x, 4, shift)
 }
 
-// unwritten is floats of n times not-a-number.
+// unwritten is floats of n times not-a-number, of the bits that the emulated driver
+// takes for memory to which nothing was written.
 func (b *table) unwritten(t *testing.T, n, shift int) pointer {
 	t.Helper()
 	x := make([]float32, n)
 	for i := range x {
-		x[i] = float32(math.NaN())
+		x[i] = math.Float32frombits(0x7fedfeed)
 	}
 	return b.floats(t, x, shift)
 }

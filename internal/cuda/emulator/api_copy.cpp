@@ -3,6 +3,7 @@
 #include "memory.h"
 #include "queue.h"
 #include "report.h"
+#include "shadow.h"
 
 #include <cstring>
 
@@ -54,12 +55,17 @@ CUresult ready(Context& c, const char* name) {
   return c.error;
 }
 
+void copy(const Transfer& t) {
+  memmove(t.to, t.from, t.bytes);
+  note_host_write(t.to, t.bytes);
+}
+
 CUresult copy_now(const Transfer& t) {
   return inside(t.name, anywhere, [&](Context& c) {
     if (!t.bytes) return CUDA_SUCCESS;
     if (const CUresult error = check(c, t, false)) return error;
     if (const CUresult error = ready(c, t.name)) return error;
-    memmove(t.to, t.from, t.bytes);
+    copy(t);
     return CUDA_SUCCESS;
   });
 }
@@ -73,7 +79,7 @@ CUresult copy_later(const Transfer& t, CUstream handle) {
     return enqueue(*stream, [t](Context& at) {
       // A graph may be replayed after its memory was freed.
       if (check(at, t, true)) return CUDA_ERROR_ILLEGAL_ADDRESS;
-      memmove(t.to, t.from, t.bytes);
+      copy(t);
       return CUDA_SUCCESS;
     });
   });

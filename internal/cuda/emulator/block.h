@@ -127,7 +127,7 @@ public:
   // arrive, which may do the work of all before it calls finish_meeting.
   bool meet(Lane& lane, Collective operation, int argument, Site site);
   void finish_meeting(Lane& lane);
-  void issue(Lane& lane, const Copy& copy, Site site);
+  void issue(Lane& lane, Copy copy, Site site);
 
   // The same for what hopper.h adds.
   void named_barrier(Lane& lane, int id, int threads, Site site);
@@ -162,6 +162,7 @@ private:
   void schedule();
   void run_warp(Warp& warp);
   void begin(Lane& lane);
+  bool at_once(); // whether an asynchronous copy lands when it is issued
   void wait(Lane& lane);
   static void lane_main();
   void run_lanes();

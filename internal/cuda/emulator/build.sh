@@ -2,7 +2,8 @@
 # Builds the emulated driver with the project's kernels:
 #   bash build.sh OUTDIR [KERNEL.cu ...]
 # writes OUTDIR/libcuda.so.1. Without sources it takes ../kernels/*.cu. CXX names
-# the compiler (g++ or clang++), EDM_EMULATOR_CXXFLAGS adds flags for all files.
+# the compiler (g++ or clang++), EDM_EMULATOR_CXXFLAGS adds flags for all files,
+# and EDM_EMULATOR_RACES=1 makes kernels whose every access to memory is checked.
 # Objects stay in OUTDIR/objects; what is newer than its sources is kept.
 set -euo pipefail
 
@@ -27,6 +28,9 @@ if [[ $native == *__FMA__* && $native == *__AVX2__* ]]; then flags+=(-mfma -mavx
 # What a device answers in another way than the host is made a trap: misaligned
 # accesses, indices beyond an array, shifts by more than a word has bits.
 checks=(-fsanitize=alignment,bounds,shift-exponent -fsanitize-undefined-trap-on-error)
+
+# Accesses call what accesses.cpp defines; reports name lines by what -g1 keeps.
+if [[ ${EDM_EMULATOR_RACES:-} == 1 ]]; then checks+=(-fsanitize=thread -g1); fi
 
 # A change of flags makes every object stale.
 stamp="$out/objects/flags"

@@ -1,8 +1,19 @@
 #include "copies.h"
 
+#include "accesses.h"
+
 #include <cstring>
 
 namespace emulator {
+
+void Copy::land() {
+  if (valid) {
+    memcpy(shared, global, size_t(bytes));
+  } else {
+    memset(shared, 0, size_t(bytes));
+  }
+  landed = true;
+}
 
 void CopyQueue::clear() {
   copies_.clear();
@@ -14,12 +25,9 @@ void CopyQueue::land(size_t groups) {
   while (ends_.size() - landed_groups_ > groups) {
     const size_t end = ends_[landed_groups_++];
     for (; landed_ < end; landed_++) {
-      const Copy& c = copies_[landed_];
-      if (c.valid) {
-        memcpy(c.shared, c.global, size_t(c.bytes));
-      } else {
-        memset(c.shared, 0, size_t(c.bytes));
-      }
+      Copy& c = copies_[landed_];
+      if (!c.landed) c.land();
+      note_landed(c.shared, size_t(c.bytes));
     }
   }
   if (landed_ == copies_.size() && landed_groups_ == ends_.size()) clear();

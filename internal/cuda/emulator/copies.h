@@ -11,17 +11,20 @@ struct Copy {
   const void* global; // not read if not valid
   int bytes;
   bool valid;
+  bool landed = false;
+
+  void land();
 };
 
-// CopyQueue keeps copies until their group is waited for. Only then are they
-// carried out: as late as the device may.
+// CopyQueue keeps copies until their group is waited for. What has not landed
+// does then: as late as the device may.
 class CopyQueue {
 public:
   void clear();
   void issue(const Copy& copy) { copies_.push_back(copy); }
   void commit() { ends_.push_back(copies_.size()); }
 
-  // land carries out the oldest groups until at most `groups` are in flight.
+  // land lands the oldest groups until at most `groups` are in flight.
   void land(size_t groups);
 
 private:

@@ -1,5 +1,6 @@
 #include "grid.h"
 
+#include "accesses.h"
 #include "faults.h"
 #include "settings.h"
 
@@ -15,6 +16,7 @@ namespace {
 constexpr unsigned most_threads = 8; // the stacks of more would exhaust the mappings
 
 unsigned thread_count() {
+  if (accesses_seen()) return 1;
   const int wanted = settings().threads;
   const unsigned count = wanted > 0 ? unsigned(wanted) : std::thread::hardware_concurrency();
   return std::clamp(count, 1u, most_threads);
@@ -133,6 +135,7 @@ void Threads::help() {
 
 CUresult Threads::run_grid(const Grid& grid) {
   Job job(grid);
+  follow_launch();
   const bool share = helpers_ && job.blocks > 1;
   if (share) {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -1,6 +1,7 @@
 #include "memory.h"
 
 #include "report.h"
+#include "shadow.h"
 
 #include <cstring>
 #include <map>
@@ -35,7 +36,10 @@ const unsigned char* margin_end(const Allocation& a) {
   return static_cast<unsigned char*>(a.mapping) + a.mapped - guard;
 }
 
-void unmap(const Allocation& a) { munmap(a.mapping, a.mapped); }
+void unmap(const Allocation& a) {
+  remove_shadow(a.base);
+  munmap(a.mapping, a.mapped);
+}
 
 std::string what(const Allocation& a) {
   return format("the %zu bytes of %s memory at %p (allocation %llu)", a.bytes,
@@ -67,7 +71,8 @@ unsigned char* allocate(int device, size_t bytes) {
   }
   memset(start, margin_pattern, body);
   unsigned char* base = start + body - rounded;
-  table()[number(base)] = {base, bytes, device, mapping, all, next_serial()};
+  const Allocation& a = table()[number(base)] = {base, bytes, device, mapping, all, next_serial()};
+  add_shadow(a, rounded);
   return base;
 }
 

@@ -1,7 +1,9 @@
 // What device.h asks of the runtime.
+#include "accesses.h"
 #include "block.h"
 #include "product.h"
 #include "report.h"
+#include "settings.h"
 
 #include <cstdint>
 
@@ -37,6 +39,7 @@ void block_barrier(const char* file, int line) {
 void lane_barrier(const char* file, int line) {
   Lane& lane = *running();
   if (lane.block->meet(lane, Collective::barrier, 0, {file, line})) {
+    follow_warp_barrier(lane);
     lane.block->finish_meeting(lane);
   }
 }
@@ -78,13 +81,23 @@ void copy_issue(void* shared, const void* global, int bytes, bool valid, const c
                 int line) {
   Lane& lane = *running();
   lane.block->issue(lane, {shared, global, bytes, valid}, {file, line});
+  note_copy(shared, global, size_t(bytes), valid, __builtin_return_address(0));
 }
 
 void copy_close(const char*, int) { running()->copies.commit(); }
 
 void copy_land(int groups, const char*, int) { running()->copies.land(size_t(groups)); }
 
-void Block::issue(Lane& lane, const Copy& copy, Site site) {
+bool Block::at_once() {
+  switch (settings().copies) {
+  case Moment::late: return false;
+  case Moment::eager: return true;
+  case Moment::drawn: break;
+  }
+  return random_.below(2);
+}
+
+void Block::issue(Lane& lane, Copy copy, Site site) {
   const auto misaligned = [&](const void* p) {
     return reinterpret_cast<uintptr_t>(p) % uintptr_t(copy.bytes) != 0;
   };
@@ -109,6 +122,7 @@ void Block::issue(Lane& lane, const Copy& copy, Site site) {
     }
     recent_ = *found;
   }
+  if (at_once()) copy.land();
   lane.copies.issue(copy);
 }
 

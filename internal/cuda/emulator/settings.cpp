@@ -46,6 +46,14 @@ void read_streams(Settings& s) {
   s.eager = true;
 }
 
+void read_copies(Settings& s) {
+  const char* name = "EDM_EMULATOR_COPIES";
+  const char* text = getenv(name);
+  if (!text || !*text || !strcmp(text, "drawn")) return;
+  if (strcmp(text, "late") && strcmp(text, "eager")) reject(name, text, "late, eager or drawn");
+  s.copies = *text == 'l' ? Moment::late : Moment::eager;
+}
+
 } // namespace
 
 const Settings& settings() { return current(); }
@@ -60,6 +68,7 @@ void read_settings() {
   s.threads = int(number("EDM_EMULATOR_THREADS", 0, 0, "the number of threads"));
   read_capability(s);
   read_streams(s);
+  read_copies(s);
   current() = s;
 }
 

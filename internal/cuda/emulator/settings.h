@@ -6,6 +6,10 @@
 
 namespace emulator {
 
+// Moment is when what may be late is done: as late or as soon as it can be, or one
+// of them, drawn for each.
+enum class Moment { late, eager, drawn };
+
 // Settings are the EDM_EMULATOR_ variables, see README.md.
 struct Settings {
   int devices = 1;
@@ -14,7 +18,8 @@ struct Settings {
   int driver_version = 12040;
   uint64_t seed = 1;
   int threads = 0; // 0: one for each processor
-  bool eager = false;
+  bool eager = false; // streams
+  Moment copies = Moment::drawn;
 };
 
 // settings returns what read_settings last read.

@@ -12,7 +12,6 @@ namespace emulator {
 namespace {
 
 constexpr size_t page = 4096;
-constexpr size_t capacity = 256 << 10; // more than any device gives a block
 constexpr size_t guard = 512;          // bytes of pattern below
 constexpr unsigned char pattern = 0xfd; // as a float a huge negative number
 

@@ -11,6 +11,8 @@ namespace emulator {
 // rounds it up to 16 bytes, is a pattern that check looks at.
 class SharedMemory {
 public:
+  static constexpr size_t capacity = 256 << 10; // more than any device gives a block
+
   SharedMemory();
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;

@@ -11,7 +11,21 @@ else
   trap 'rm -rf "$out"' EXIT
 fi
 
-bash "$here/build.sh" "$out" "$here"/test/*.cu "$here"/test/hopper/*.cu
-"${CXX:-g++}" -std=c++17 -O1 -Wall -Wextra -pthread -o "$out/emulator-test" "$here"/test/*.cpp \
-  -L"$out" -l:libcuda.so.1 -Wl,-rpath,"$out"
-"$out/emulator-test"
+# run FOLDER SOURCE...: a driver with the kernels among the sources, and the tests
+# among them.
+run() {
+  local folder=$1 source kernels=() tests=()
+  shift
+  for source; do
+    if [[ $source == *.cu ]]; then kernels+=("$source"); else tests+=("$source"); fi
+  done
+  bash "$here/build.sh" "$folder" "${kernels[@]}"
+  "${CXX:-g++}" -std=c++17 -O1 -Wall -Wextra -pthread -o "$folder/emulator-test" "${tests[@]}" \
+    -L"$folder" -l:libcuda.so.1 -Wl,-rpath,"$folder"
+  "$folder/emulator-test"
+}
+
+run "$out" "$here"/test/*.cu "$here"/test/hopper/*.cu "$here"/test/*.cpp
+# Kernels that are right are so when every access is checked.
+EDM_EMULATOR_RACES=1 run "$out/races" "$here"/test/{good.cu,kernels_test.cpp,harness.cpp} \
+  "$here"/test/races/*

@@ -1,6 +1,7 @@
 // How lanes wait for each other, and what is said when they cannot.
 #include "block.h"
 
+#include "accesses.h"
 #include "report.h"
 
 #include <utility>
@@ -66,6 +67,7 @@ void Block::barrier(Lane& lane, Site site) {
     return;
   }
   arrived_ = 0;
+  follow_barrier();
   for (Warp& warp : warps_) warp.ready |= warp.all;
   lane.warp->ready &= ~lane.bit;
 }

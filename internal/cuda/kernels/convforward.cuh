@@ -132,8 +132,8 @@ template <int NT, int RUN> struct Terms {
 };
 
 // load_terms reads them, all before the first result is written: the two may
-// alias as far as the compiler knows. Pixels outside have the first one's. place is
-// the lane's first column.
+// alias as far as the compiler knows. Pixels outside have no residual: that of
+// another pixel may be a result already. place is the lane's first column.
 template <bool joined, int NT, int RUN>
 DEVICE void load_terms(Terms<NT, RUN>& e, const Target& t, const int* offsets, const int* owners,
                        int m, int place) {
@@ -154,13 +154,17 @@ DEVICE void load_terms(Terms<NT, RUN>& e, const Target& t, const int* offsets, c
 #pragma unroll
   for (int j = 0; j < NT; j++) {
     if constexpr (joined) {
-      const int offset = maximum(offsets[place + 8 * j], 0);
+      const int offset = offsets[place + 8 * j];
+      if (offset < 0) continue;
       const auto two = *reinterpret_cast<const gemm::TwoFloats*>(residual + offset);
       e.residual[j][0] = two.v[0];
       e.residual[j][1] = two.v[1];
     } else {
 #pragma unroll
-      for (int c = 0; c < RUN; c++) e.residual[j][c] = residual[maximum(offsets[place + 8 * j + c], 0)];
+      for (int c = 0; c < RUN; c++) {
+        const int offset = offsets[place + 8 * j + c];
+        if (offset >= 0) e.residual[j][c] = residual[offset];
+      }
     }
   }
 }
