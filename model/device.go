@@ -12,6 +12,10 @@ import (
 	"edm/internal/engine"
 )
 
+// ErrLost says that a device failed for good while it computed. What it held is
+// lost, and this process cannot use it again.
+var ErrLost = engine.ErrLost
+
 // Device is what programs run on.
 type Device struct {
 	backend engine.Backend

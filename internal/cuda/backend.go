@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"edm/internal/cuda/driver"
 	"edm/internal/engine"
@@ -21,7 +22,8 @@ type Backend struct {
 	modules   modules
 	mirrors   mirrors
 	flat      optimiser
-	name      string // of the precision
+	loose     atomic.Pointer[launch] // the last one outside of programs that was not waited for
+	name      string                 // of the precision
 }
 
 var (

@@ -249,7 +249,7 @@ func TestRefusals(t *testing.T) {
 	if _, err := b.Kernel(unknown); err == nil {
 		t.Error("there is a single kernel")
 	}
-	if _, err := b.modules.prepare(launch{module: "pointwise", name: "nothing"}); err == nil || !strings.Contains(err.Error(), "nothing") {
+	if _, err := b.modules.prepare(launch{module: "pointwise", name: "nothing"}, 0); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("a kernel that is not there: %v", err)
 	}
 	free, err := b.Free()

@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Memory is implemented by a Backend whose kernels work in a memory of their
 // own, such as a GPU's. A host slice may have a counterpart there; its parts are
@@ -31,6 +34,10 @@ type Memory interface {
 	// Free returns the bytes that are not in use.
 	Free() (int64, error)
 }
+
+// ErrLost says that a device failed for good: nothing on it can be run or read
+// any more by this process.
+var ErrLost = errors.New("the device is lost to this process")
 
 // OutOfMemory says that a backend's own memory is too small.
 type OutOfMemory struct {
