@@ -3,7 +3,11 @@
 package train
 
 import (
+	"context"
+	"errors"
 	"math"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,4 +121,62 @@ func loadNewest(t *testing.T, dir string) *safetensors.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// faultyRun makes the test binary the process that a fault is asked of; its value
+// is the folder of its run. The emulated driver reads what is to fail when it
+// starts.
+const faultyRun = "EDM_TEST_FAULTY_RUN"
+
+// A kernel that fails in the middle of a graph, in the middle of a step, leaves
+// the state of the step before. The run that goes on from it ends with the bytes
+// of one that nothing disturbed.
+func TestResumeAfterAFault(t *testing.T) {
+	c := small(t, 6)
+	c.Batch, c.Duration, c.Keep = 4, 2*c.Duration, 9
+	on := func(d *model.Device, outdir string) Options {
+		o := options(t, outdir)
+		o.Device, o.Autosave = d, 1 // a state a step
+		return o
+	}
+	if outdir := os.Getenv(faultyRun); outdir != "" {
+		d, err := model.OpenDevice("cuda", 1, "fp32")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close() // fails, as the device has
+		if r, err := Run(context.Background(), c, on(d, outdir)); !errors.Is(err, model.ErrLost) || !strings.Contains(err.Error(), "after 12 images, is intact: continue with --resume "+r.Dir) {
+			t.Errorf("%v, want an ErrLost with the last state", err)
+		}
+		return
+	}
+	d := gputest.First(t, "fp32")
+	if !strings.Contains(d.String(), "emulated") {
+		return // nothing fails on a real driver
+	}
+	outdir := t.TempDir()
+	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	// A step is two programs, each with one such kernel: the eighth is the last of
+	// the fourth step.
+	child.Env = append(os.Environ(), faultyRun+"="+outdir, "EDM_EMULATOR_FAIL=squared_error_grad:8")
+	if said, err := child.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	dir, err := checkpoints.LatestRun(outdir, checkpoints.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := on(d, outdir)
+	o.Resume = dir
+	mended, whole := mustRun(t, c, o), mustRun(t, c, on(d, t.TempDir()))
+	want, err := checkpoints.List(whole.Dir, checkpoints.State)
+	if err != nil || len(want) != 7 {
+		t.Fatalf("%d states (%v), want one before each step and one behind the last", len(want), err)
+	}
+	for _, s := range want {
+		got := filepath.Join(mended.Dir, filepath.Base(s.Path))
+		if string(contents(t, got)) != string(contents(t, s.Path)) {
+			t.Errorf("the states after %d images differ", s.NImg)
+		}
+	}
 }
