@@ -87,6 +87,10 @@ func OpenDevice(name string, threads int, precision string) (*Device, error) {
 	case AnyDevice:
 		b, found, err = cuda.OpenFirst(precision)
 	}
+	var full *engine.OutOfMemory
+	if errors.As(err, &full) {
+		err = fmt.Errorf("%w: nvidia-smi lists what holds the GPU's memory; end that, choose another GPU, or use --device cpu", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("model: device %s: %w", name, err)
 	}

@@ -180,3 +180,41 @@ func TestResumeAfterAFault(t *testing.T) {
 		}
 	}
 }
+
+// What is planned for a GPU's memory is what a run takes of it, to a few percent:
+// weights and their like, both programs, and what stages their inputs. On a real
+// device the code of kernels and its way of dividing memory come on top.
+func TestPlannedMemory(t *testing.T) {
+	d := gputest.First(t, "bf16")
+	c := quick(t)
+	c.Batch, c.Micro, c.Validation, c.Duration = 8, 4, 4, 16e-6
+	plan, err := Estimate(c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := func() int64 {
+		t.Helper()
+		n, ok := d.FreeMemory()
+		if !ok {
+			t.Fatal("the device does not say what is free")
+		}
+		return n
+	}
+	before, least := free(), free()
+	o := options(t, t.TempDir())
+	o.Device = d
+	o.Hooks.Step = func(Step) { least = min(least, free()) }
+	o.Hooks.Tick = func(Tick) { least = min(least, free()) }
+	mustRun(t, c, o)
+	taken := before - least
+	t.Logf("planned %d bytes and %d for kernels, taken %d", plan.DeviceBytes, plan.AllowanceBytes, taken)
+	if strings.Contains(d.String(), "emulated") && math.Abs(float64(taken-plan.DeviceBytes)) > 0.03*float64(plan.DeviceBytes) {
+		t.Errorf("%d bytes were taken, %d planned", taken, plan.DeviceBytes)
+	}
+	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes {
+		t.Errorf("%d bytes were taken, at most %d and %d allowed", taken, plan.DeviceBytes, plan.AllowanceBytes)
+	}
+	if left := before - free(); left > 1<<20 {
+		t.Errorf("%d bytes were left behind", left)
+	}
+}

@@ -65,6 +65,31 @@ func TestMissingDevices(t *testing.T) {
 	}
 }
 
+// Wherever the driver finds too little memory, of the device or of the host, the
+// command says what to do.
+func TestOutOfMemoryOnTheGPU(t *testing.T) {
+	if !emulated(t) {
+		return // no memory is wanting on a real driver
+	}
+	for fault, want := range map[string]string{
+		"cuDevicePrimaryCtxRetain:1": "nvidia-smi lists",
+		"cuModuleLoadDataEx:1":       "a module of kernels needs more device memory",
+		"cuGraphInstantiate:1":       "a captured graph needs more device memory",
+		"cuMemAllocHost:2":           "page-locked host memory",
+		"cuMemAlloc:3":               "weights, average, moments and gradients",
+		"cuLaunchKernel:100":         "the launch of a kernel needs more device memory",
+	} {
+		ok, said := process(t, []string{emulatedFault + fault + ":OUT_OF_MEMORY"}, append(tinyFlags(t, t.TempDir()), "--device=cuda", "--preview=0")...)
+		advice := "--micro"
+		if strings.Contains(want, "nvidia-smi") {
+			advice = "--device cpu"
+		}
+		if ok || !strings.Contains(said, want) || !strings.Contains(said, advice) {
+			t.Errorf("%s: ended well: %v:\n%s\nwant %q and %s", fault, ok, said, want, advice)
+		}
+	}
+}
+
 // emulated reports whether the driver is the project's own, by the name of its
 // device.
 func emulated(t *testing.T) bool {

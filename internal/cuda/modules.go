@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"edm/internal/cuda/driver"
-	"edm/internal/cuda/ptx"
 )
 
 // modules are the kernels loaded so far.
@@ -49,8 +48,7 @@ func (m *modules) module(name string) (*driver.Module, error) {
 	if l, ok := m.loaded[name]; ok {
 		return l, nil
 	}
-	info := m.device.Info()
-	text, err := ptx.Module(name, 10*info.Major+info.Minor)
+	text, err := m.text(name)
 	if err != nil {
 		return nil, err
 	}

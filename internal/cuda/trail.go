@@ -27,7 +27,7 @@ func (b *Backend) newTrail(launches []placed) (*trail, error) {
 		return t, nil
 	}
 	var err error
-	if t.memory, err = b.device.AllocMapped(4 * len(launches)); err != nil {
+	if t.memory, err = b.allocHost("a graph's trail", b.device.AllocMapped, 4*len(launches)); err != nil {
 		return nil, err
 	}
 	t.words = driver.View[uint32](t.memory)

@@ -42,7 +42,7 @@ func (o *optimiser) init(b *Backend) error {
 	if o.sent, err = b.device.NewEvent(false); err != nil {
 		return err
 	}
-	o.pinned, err = b.device.AllocPinned(resultAt + 8)
+	o.pinned, err = b.allocHost("the optimiser", b.device.AllocPinned, resultAt+8)
 	return err
 }
 
