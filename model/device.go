@@ -12,6 +12,10 @@ import (
 	"edm/internal/engine"
 )
 
+// ErrLost says that a device failed for good while it computed. What it held is
+// lost, and this process cannot use it again.
+var ErrLost = engine.ErrLost
+
 // Device is what programs run on.
 type Device struct {
 	backend engine.Backend
@@ -82,6 +86,10 @@ func OpenDevice(name string, threads int, precision string) (*Device, error) {
 		b, err = cuda.Open(ordinal, precision)
 	case AnyDevice:
 		b, found, err = cuda.OpenFirst(precision)
+	}
+	var full *engine.OutOfMemory
+	if errors.As(err, &full) {
+		err = fmt.Errorf("%w: nvidia-smi lists what holds the GPU's memory; end that, choose another GPU, or use --device cpu", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model: device %s: %w", name, err)

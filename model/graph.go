@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -22,12 +23,23 @@ type graph struct {
 	labels, augment          *gorgonia.Node // [n,dim] or nil
 	dropout                  *unet.Dropout  // nil in evaluation
 	params                   []unet.Param
+	flat                     gorgonia.Nodes   // outputs that go to flat buffers, as the parameters come from them
 	blocks                   []gorgonia.Nodes // inside each residual block
 	d                        *gorgonia.Node   // D(x; sigma)
 }
 
 func newGraph(n int, dtype tensor.Dtype) *graph {
 	return &graph{ExprGraph: gorgonia.NewGraph(), dtype: dtype, n: n}
+}
+
+// mirrored returns the inputs and outputs that lie in flat buffers, which a GPU
+// has counterparts of.
+func (g *graph) mirrored() gorgonia.Nodes {
+	nodes := slices.Clone(g.flat)
+	for _, p := range g.params {
+		nodes = append(nodes, p.Node)
+	}
+	return nodes
 }
 
 // input adds a named input of the graph's float type.

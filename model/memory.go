@@ -21,7 +21,7 @@ func (d *Device) Mirror(flat ...[]float32) error {
 	}
 	for i, f := range flat {
 		if err := errors.Join(d.yield(f), m.Mirror(f)); err != nil {
-			return errors.Join(fmt.Errorf("model: %w", err), d.Release(flat[:i]...))
+			return errors.Join(fmt.Errorf("model: %w", advised(err)), d.Release(flat[:i]...))
 		}
 	}
 	return nil
@@ -110,7 +110,7 @@ func (d *Device) hold(m *Model, weights []float32) error {
 		return err
 	}
 	if err := memory.Mirror(weights); err != nil {
-		return fmt.Errorf("model: %w", err)
+		return fmt.Errorf("model: %w", advised(err))
 	}
 	if d.holds.of == nil {
 		d.holds.of = map[*Model][]float32{}
@@ -132,6 +132,12 @@ func (d *Device) yield(flat []float32) error {
 	return nil
 }
 
+// HasMemory reports whether the device has a memory of its own, as a GPU has.
+func (d *Device) HasMemory() bool {
+	_, ok := d.backend.(engine.Memory)
+	return ok
+}
+
 // FreeMemory returns the bytes that programs and buffers can still have: of the
 // device where it has a memory of its own, else of the machine. Not every system
 // says.
@@ -141,33 +147,4 @@ func (d *Device) FreeMemory() (bytes int64, known bool) {
 		return free, err == nil
 	}
 	return sysmem.Available()
-}
-
-// machine returns a machine for a program of n images, or an error that says
-// what batch would fit. The plan is compared with what is free before anything is
-// allocated.
-func (d *Device) machine(p *engine.Program, n int) (*engine.Machine, error) {
-	need := p.ArenaBytes()
-	if free, ok := d.FreeMemory(); ok && need > free {
-		return nil, tooLarge(n, need, free)
-	}
-	machine, err := engine.NewMachine(p)
-	var full *engine.OutOfMemory
-	if errors.As(err, &full) {
-		return nil, tooLarge(n, need, full.Free)
-	}
-	return machine, err
-}
-
-// tooLarge says what was planned for n images, what is free and, since almost all
-// of a plan grows with the images, how many would fit.
-func tooLarge(n int, need, free int64) error {
-	const mib = 1 << 20
-	text := fmt.Sprintf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: ", n, (need+mib-1)/mib, free/mib)
-	if fit := min(int(float64(n)*float64(free)/float64(need)), n-1); fit > 0 {
-		text += fmt.Sprintf("use a smaller microbatch (--micro) or batch, of which about %d images would fit, or", fit)
-	} else {
-		text += "not one image fits: use a smaller network, or"
-	}
-	return errors.New(text + " recompute in training (--recompute-light)")
 }

@@ -49,6 +49,8 @@ func (m *Model) Layout() Layout { return m.layout }
 // program is a compiled graph with its input buffers bound.
 type program struct {
 	*engine.Machine
+	n       int              // images
+	need    engine.Footprint // planned
 	params  []*gorgonia.Node
 	layout  Layout
 	precond precond.Preconditioning
@@ -73,11 +75,15 @@ func (m *Model) compile(g *graph, outputs ...*gorgonia.Node) (*program, error) {
 // load makes a compiled graph ready to run and binds buffers to the coefficients
 // and labels.
 func (m *Model) load(g *graph, compiled *engine.Program) (*program, error) {
-	machine, err := m.device.machine(compiled, g.n)
+	need, err := compiled.Footprint(g.mirrored()...)
 	if err != nil {
 		return nil, err
 	}
-	p := &program{Machine: machine, layout: m.layout, precond: m.config.Precond, dim: m.config.Dim()}
+	machine, err := m.device.machine(compiled, g.n, need)
+	if err != nil {
+		return nil, err
+	}
+	p := &program{Machine: machine, n: g.n, need: need, layout: m.layout, precond: m.config.Precond, dim: m.config.Dim()}
 	for _, q := range g.params {
 		p.params = append(p.params, q.Node)
 	}

@@ -98,18 +98,18 @@ func (m *Model) lossGraph(o Objective, n int, training bool) (*lossGraph, error)
 	}
 	l.cotangent = g.input("gradient", n)
 	l.grads, err = gradients(g, l.losses, l.cotangent)
+	g.flat = l.gradients()
 	return l, err
+}
+
+// gradients returns those that there are.
+func (l *lossGraph) gradients() gorgonia.Nodes {
+	return slices.DeleteFunc(slices.Clone(l.grads), func(n *gorgonia.Node) bool { return n == nil })
 }
 
 // outputs returns the losses and what gradients there are.
 func (l *lossGraph) outputs() gorgonia.Nodes {
-	outputs := gorgonia.Nodes{l.losses}
-	for _, n := range l.grads {
-		if n != nil {
-			outputs = append(outputs, n)
-		}
-	}
-	return outputs
+	return append(gorgonia.Nodes{l.losses}, l.gradients()...)
 }
 
 // lossInputs are the inputs that only the loss has.

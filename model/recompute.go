@@ -60,6 +60,11 @@ func light(n *gorgonia.Node) bool {
 // LossPlan is what a run of a loss's program needs.
 type LossPlan struct {
 	ArenaBytes int64 // peak memory beside inputs, losses, weights and gradients
+	// Of a GPU's memory beside the arena; 0 on other devices. Staging is for the
+	// inputs and losses, Allowance for the code of kernels and for captured graphs,
+	// whose size only the driver knows.
+	StagingBytes, AllowanceBytes int64
+
 	LiveBytes  int64 // the least that any placement of its values could do with
 	Flops      float64
 	Recomputed float64 // of Flops, those that compute values again
@@ -76,7 +81,11 @@ func (m *Model) PlanLoss(o Objective, n int, training bool, r Recompute) (LossPl
 	if err != nil {
 		return LossPlan{}, err
 	}
-	plan := LossPlan{ArenaBytes: p.ArenaBytes(), LiveBytes: p.LiveBytes()}
+	need, err := p.Footprint(g.mirrored()...)
+	if err != nil {
+		return LossPlan{}, err
+	}
+	plan := LossPlan{ArenaBytes: need.Arena, StagingBytes: need.Staging, AllowanceBytes: need.Allowance, LiveBytes: p.LiveBytes()}
 	plan.Flops, plan.Recomputed = p.Flops()
 	return plan, nil
 }

@@ -3,7 +3,11 @@
 package train
 
 import (
+	"context"
+	"errors"
 	"math"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,4 +121,100 @@ func loadNewest(t *testing.T, dir string) *safetensors.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// faultyRun makes the test binary the process that a fault is asked of; its value
+// is the folder of its run. The emulated driver reads what is to fail when it
+// starts.
+const faultyRun = "EDM_TEST_FAULTY_RUN"
+
+// A kernel that fails in the middle of a graph, in the middle of a step, leaves
+// the state of the step before. The run that goes on from it ends with the bytes
+// of one that nothing disturbed.
+func TestResumeAfterAFault(t *testing.T) {
+	c := small(t, 6)
+	c.Batch, c.Duration, c.Keep = 4, 2*c.Duration, 9
+	on := func(d *model.Device, outdir string) Options {
+		o := options(t, outdir)
+		o.Device, o.Autosave = d, 1 // a state a step
+		return o
+	}
+	if outdir := os.Getenv(faultyRun); outdir != "" {
+		d, err := model.OpenDevice("cuda", 1, "fp32")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close() // fails, as the device has
+		if r, err := Run(context.Background(), c, on(d, outdir)); !errors.Is(err, model.ErrLost) || !strings.Contains(err.Error(), "after 12 images, is intact: continue with --resume "+r.Dir) {
+			t.Errorf("%v, want an ErrLost with the last state", err)
+		}
+		return
+	}
+	d := gputest.First(t, "fp32")
+	if !strings.Contains(d.String(), "emulated") {
+		return // nothing fails on a real driver
+	}
+	outdir := t.TempDir()
+	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	// A step is two programs, each with one such kernel: the eighth is the last of
+	// the fourth step.
+	child.Env = append(os.Environ(), faultyRun+"="+outdir, "EDM_EMULATOR_FAIL=squared_error_grad:8")
+	if said, err := child.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	dir, err := checkpoints.LatestRun(outdir, checkpoints.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := on(d, outdir)
+	o.Resume = dir
+	mended, whole := mustRun(t, c, o), mustRun(t, c, on(d, t.TempDir()))
+	want, err := checkpoints.List(whole.Dir, checkpoints.State)
+	if err != nil || len(want) != 7 {
+		t.Fatalf("%d states (%v), want one before each step and one behind the last", len(want), err)
+	}
+	for _, s := range want {
+		got := filepath.Join(mended.Dir, filepath.Base(s.Path))
+		if string(contents(t, got)) != string(contents(t, s.Path)) {
+			t.Errorf("the states after %d images differ", s.NImg)
+		}
+	}
+}
+
+// What is planned for a GPU's memory is what a run takes of it, to a few percent:
+// weights and their like, both programs, and what stages their inputs. On a real
+// device the code of kernels and its way of dividing memory come on top.
+func TestPlannedMemory(t *testing.T) {
+	d := gputest.First(t, "bf16")
+	c := quick(t)
+	c.Batch, c.Micro, c.Validation, c.Duration = 8, 4, 4, 16e-6
+	plan, err := Estimate(c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := func() int64 {
+		t.Helper()
+		n, ok := d.FreeMemory()
+		if !ok {
+			t.Fatal("the device does not say what is free")
+		}
+		return n
+	}
+	before, least := free(), free()
+	o := options(t, t.TempDir())
+	o.Device = d
+	o.Hooks.Step = func(Step) { least = min(least, free()) }
+	o.Hooks.Tick = func(Tick) { least = min(least, free()) }
+	mustRun(t, c, o)
+	taken := before - least
+	t.Logf("planned %d bytes and %d for kernels, taken %d", plan.DeviceBytes, plan.AllowanceBytes, taken)
+	if strings.Contains(d.String(), "emulated") && math.Abs(float64(taken-plan.DeviceBytes)) > 0.03*float64(plan.DeviceBytes) {
+		t.Errorf("%d bytes were taken, %d planned", taken, plan.DeviceBytes)
+	}
+	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes {
+		t.Errorf("%d bytes were taken, at most %d and %d allowed", taken, plan.DeviceBytes, plan.AllowanceBytes)
+	}
+	if left := before - free(); left > 1<<20 {
+		t.Errorf("%d bytes were left behind", left)
+	}
 }

@@ -16,6 +16,8 @@ type PlanInfo struct {
 	ArenaBytes      int64   // compiled step: activations, gradients in flight, scratch
 	StateBytes      int64   // weights, average, moments, gradients
 	ValidationBytes int64   // its compiled program, images and noise
+	DeviceBytes     int64   // of a GPU's memory: all that but validation's images and noise, and what stages inputs and outputs; 0 on other devices
+	AllowanceBytes  int64   // of a GPU's memory on top, for the code of kernels and for captured graphs, which only the driver knows
 	FlopsPerImage   float64 // forward and backward, direct convolutions, recomputation left out
 	SecondsPerImage float64 // measured on one microbatch
 }
@@ -35,6 +37,8 @@ func Estimate(c Config, d *model.Device) (PlanInfo, error) {
 		Parameters: m.Layout().Count, ArenaBytes: step.ArenaBytes, StateBytes: int64(m.Layout().Size) * 4 * 6,
 		FlopsPerImage: (step.Flops - step.Recomputed) / float64(c.Micro),
 	}
+	held := step.ArenaBytes + step.StagingBytes + info.StateBytes
+	info.AllowanceBytes = step.AllowanceBytes
 	if c.Validation > 0 {
 		v, err := m.PlanLoss(o, c.Micro, false, model.Recompute{})
 		if err != nil {
@@ -42,6 +46,11 @@ func Estimate(c Config, d *model.Device) (PlanInfo, error) {
 		}
 		images := (c.Validation + c.Micro - 1) / c.Micro * c.Micro
 		info.ValidationBytes = v.ArenaBytes + int64(images)*int64(m.Config().Dim())*4*2
+		held += v.ArenaBytes + v.StagingBytes
+		info.AllowanceBytes = max(info.AllowanceBytes, v.AllowanceBytes) // most kernels are the same
+	}
+	if d.HasMemory() {
+		info.DeviceBytes = held
 	}
 	return info, nil
 }

@@ -54,6 +54,9 @@ func Run(ctx context.Context, c Config, o Options) (Result, error) {
 	if err = r.loop(ctx); err == nil {
 		err = r.finish(ctx.Err() != nil)
 	}
+	if errors.Is(err, model.ErrLost) {
+		err = fmt.Errorf("%w; the last state, after %d images, is intact: continue with --resume %s", err, r.stateAt, r.dir)
+	}
 	return r.result(), err
 }
 

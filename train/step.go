@@ -36,20 +36,20 @@ func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := m.NewRecomputingLoss(draws.loss, c.Micro, c.recompute())
-	if err != nil {
-		return nil, err
-	}
 	s := &stepper{
-		config: c, device: d, program: program, weights: newWeights(m.Layout()),
+		config: c, device: d, weights: newWeights(m.Layout()),
 		draw: draws.fill, losses: make([]float64, c.Micro),
 	}
 	if err := m.Layout().Init(s.weights.raw, c.Seed); err != nil {
 		return nil, err
 	}
 	copy(s.weights.ema, s.weights.raw)
+	// Before the program, which says how many images fit beside them.
 	if err := d.Mirror(s.weights.all()...); err != nil {
 		return nil, fmt.Errorf("train: weights, average, moments and gradients: %w", err)
+	}
+	if s.program, err = m.NewRecomputingLoss(draws.loss, c.Micro, c.recompute()); err != nil {
+		return nil, errors.Join(err, d.Release(s.weights.all()...))
 	}
 	return s, nil
 }

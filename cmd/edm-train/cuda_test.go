@@ -65,6 +65,31 @@ func TestMissingDevices(t *testing.T) {
 	}
 }
 
+// Wherever the driver finds too little memory, of the device or of the host, the
+// command says what to do.
+func TestOutOfMemoryOnTheGPU(t *testing.T) {
+	if !emulated(t) {
+		return // no memory is wanting on a real driver
+	}
+	for fault, want := range map[string]string{
+		"cuDevicePrimaryCtxRetain:1": "nvidia-smi lists",
+		"cuModuleLoadDataEx:1":       "a module of kernels needs more device memory",
+		"cuGraphInstantiate:1":       "a captured graph needs more device memory",
+		"cuMemAllocHost:2":           "page-locked host memory",
+		"cuMemAlloc:3":               "weights, average, moments and gradients",
+		"cuLaunchKernel:100":         "the launch of a kernel needs more device memory",
+	} {
+		ok, said := process(t, []string{emulatedFault + fault + ":OUT_OF_MEMORY"}, append(tinyFlags(t, t.TempDir()), "--device=cuda", "--preview=0")...)
+		advice := "--micro"
+		if strings.Contains(want, "nvidia-smi") {
+			advice = "--device cpu"
+		}
+		if ok || !strings.Contains(said, want) || !strings.Contains(said, advice) {
+			t.Errorf("%s: ended well: %v:\n%s\nwant %q and %s", fault, ok, said, want, advice)
+		}
+	}
+}
+
 // emulated reports whether the driver is the project's own, by the name of its
 // device.
 func emulated(t *testing.T) bool {
@@ -92,7 +117,7 @@ func TestFaultOnTheGPU(t *testing.T) {
 		{"adam:2", "", nil},
 		{"adam:2", checked, []string{"adam"}},
 		{"combine:2", "", []string{"combine", "op.Combine{"}}, // in the first run, which is checked
-		{"combine:4", "", []string{"operations, from op.", checked}},
+		{"combine:4", "", []string{"combine of operation 59, op.Combine{", "or one before it", checked}}, // in a graph
 		{"combine:4", checked, []string{"combine", "op.Combine{"}},
 	} {
 		outdir := t.TempDir()
@@ -104,7 +129,7 @@ func TestFaultOnTheGPU(t *testing.T) {
 			}
 			continue
 		}
-		for _, w := range append(c.want, "CUDA_ERROR_LAUNCH_FAILED") {
+		for _, w := range append(c.want, "CUDA_ERROR_LAUNCH_FAILED", "the device is lost", "the last state, after 0 images, is intact: continue with --resume "+outdir) {
 			if ok || !strings.Contains(said, w) {
 				t.Errorf("%s %s: ended well: %v:\n%s\nwant %q", c.fault, c.environment, ok, said, w)
 			}

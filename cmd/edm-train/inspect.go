@@ -125,6 +125,9 @@ func printPresets(ctx context.Context, w io.Writer, ds data.Dataset, device *mod
 			continue
 		}
 		need := plan.ArenaBytes + plan.StateBytes + plan.ValidationBytes
+		if device.HasMemory() {
+			need = plan.DeviceBytes + plan.AllowanceBytes
+		}
 		fits := "yes"
 		if known && need > free {
 			fits = "no, " + cli.Bytes(free) + " free"

@@ -37,6 +37,10 @@ func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *m
 		"            the data set, the preview and the program itself come on top\n",
 		cli.Bytes(plan.ArenaBytes+plan.StateBytes+plan.ValidationBytes), cli.Bytes(plan.ArenaBytes), c.Micro,
 		cli.Bytes(plan.StateBytes), cli.Bytes(plan.ValidationBytes))
+	if free, known := device.FreeMemory(); known && device.HasMemory() {
+		fmt.Fprintf(w, "GPU         %s of its memory for that and for inputs on their way, about %s for kernels; %s are free\n",
+			cli.Bytes(plan.DeviceBytes), cli.Bytes(plan.AllowanceBytes), cli.Bytes(free))
+	}
 	if err := printTrades(w, c, device); err != nil {
 		return err
 	}

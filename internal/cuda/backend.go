@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"edm/internal/cuda/driver"
 	"edm/internal/engine"
@@ -21,7 +22,8 @@ type Backend struct {
 	modules   modules
 	mirrors   mirrors
 	flat      optimiser
-	name      string // of the precision
+	loose     atomic.Pointer[launch] // the last one outside of programs that was not waited for
+	name      string                 // of the precision
 }
 
 var (
@@ -80,12 +82,15 @@ func open(ordinal int, name string) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: precision %q, want one of %v", name, Precisions())
 	}
 	d, err := driver.Open(ordinal)
+	if errors.Is(err, driver.OutOfMemory) {
+		err = &engine.OutOfMemory{What: "the device's context", Free: unknown, Err: err}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	b := &Backend{device: d, precision: precision(p), name: name, always: checking()}
 	if err := b.init(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cuda: open device %d: %w", ordinal, err), d.Close())
+		return nil, errors.Join(b.failed(fmt.Sprintf("open device %d", ordinal), err), d.Close())
 	}
 	return b, nil
 }
@@ -134,10 +139,20 @@ func (b *Backend) Close() error { return b.device.Close() }
 func (b *Backend) alloc(what string, bytes int64) (pointer, error) {
 	at, err := b.device.Alloc(bytes)
 	if errors.Is(err, driver.OutOfMemory) {
-		free, freeErr := b.device.FreeMem()
-		return 0, errors.Join(&engine.OutOfMemory{What: what, Planned: bytes, Free: free}, freeErr)
+		err = b.full(what, bytes, err)
 	}
 	return pointer(at), err
+}
+
+// allocHost returns what one of the driver's functions for page-locked memory
+// does. Where there is not enough, the error is an engine.OutOfMemory that says
+// what for, and that it is the host's.
+func (b *Backend) allocHost(what string, alloc func(int) (*driver.Pinned, error), bytes int) (*driver.Pinned, error) {
+	p, err := alloc(bytes)
+	if errors.Is(err, driver.OutOfMemory) {
+		err = &engine.OutOfMemory{What: what, Planned: int64(bytes), Free: unknown, Host: true, Err: err}
+	}
+	return p, err
 }
 
 // free gives device memory back.

@@ -47,27 +47,30 @@ type chain struct {
 
 const chainLen = 1000
 
-func newChain(t *testing.T, b engine.Backend) *chain {
+// compileChain returns a chain's program with its inputs w and x and its outputs.
+func compileChain(t *testing.T, b engine.Backend) (p *engine.Program, w, x, y, z *gorgonia.Node) {
 	t.Helper()
 	g := gorgonia.NewGraph()
 	input := func(name string) *gorgonia.Node {
 		return gorgonia.NewTensor(g, tensor.Float32, 1, gorgonia.WithShape(chainLen), gorgonia.WithName(name))
 	}
-	w, x := input("w"), input("x")
+	w, x = input("w"), input("x")
 	build := op.Builder{}
-	y := build.Scale(build.Add(x, w), 0.5)
-	z := build.SiLU(y)
-	if build.Err != nil {
-		t.Fatal(build.Err)
-	}
+	y = build.Scale(build.Add(x, w), 0.5)
+	z = build.SiLU(y)
+	must(t, build.Err)
 	p, err := engine.Compile(b, y, z)
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	return p, w, x, y, z
+}
+
+func newChain(t *testing.T, b engine.Backend) *chain {
+	t.Helper()
+	p, w, x, y, z := compileChain(t, b)
 	c := &chain{weights: w, w: optest.Normal(1, chainLen), x: optest.Normal(2, chainLen), y: make([]float32, chainLen), z: make([]float32, chainLen)}
-	if c.Machine, err = engine.NewMachine(p); err != nil {
-		t.Fatal(err)
-	}
+	var err error
+	c.Machine, err = engine.NewMachine(p)
+	must(t, err)
 	for n, f := range map[*gorgonia.Node][]float32{w: c.w, x: c.x, y: c.y, z: c.z} {
 		if err := c.Bind(n, engine.Buffer{F32: f}); err != nil {
 			t.Fatal(err)
@@ -249,7 +252,7 @@ func TestRefusals(t *testing.T) {
 	if _, err := b.Kernel(unknown); err == nil {
 		t.Error("there is a single kernel")
 	}
-	if _, err := b.modules.prepare(launch{module: "pointwise", name: "nothing"}); err == nil || !strings.Contains(err.Error(), "nothing") {
+	if _, err := b.modules.prepare(launch{module: "pointwise", name: "nothing"}, 0); err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("a kernel that is not there: %v", err)
 	}
 	free, err := b.Free()

@@ -91,7 +91,7 @@ func (b *table) start(t *testing.T, launches []launch) {
 		}
 		h, ok := b.heads[l.module][l.name]
 		checkArguments(t, h, ok, l)
-		r, err := b.modules.prepare(l)
+		r, err := b.modules.prepare(l, 0)
 		if err == nil {
 			err = r.start(b.stream)
 		}

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"slices"
 
 	"edm/internal/cuda/driver"
@@ -17,7 +18,17 @@ const maxGraphs = 8
 type recorded struct {
 	addresses []pointer // of every value
 	graph     *driver.Graph
+	trail     *trail
 }
+
+// replay queues the graph, which is not running.
+func (g *recorded) replay(s *driver.Stream) error {
+	g.trail.clear()
+	return s.Replay(g.graph)
+}
+
+// close destroys the graph, which is not running.
+func (g *recorded) close() error { return errors.Join(g.graph.Close(), g.trail.close()) }
 
 // graph returns the program captured for the addresses as they are.
 func (r *runner) graph() (*recorded, error) {
@@ -38,7 +49,7 @@ func (r *runner) graph() (*recorded, error) {
 		}
 		oldest := r.graphs[0]
 		r.graphs = slices.Delete(r.graphs, 0, 1)
-		if err := oldest.graph.Close(); err != nil {
+		if err := oldest.close(); err != nil {
 			return nil, err
 		}
 	}
@@ -66,28 +77,41 @@ func (r *runner) record() (*recorded, error) {
 	for id := range r.values {
 		g.addresses = append(g.addresses, r.values[id].at)
 	}
-	// Modules are loaded and attributes set before the capture.
-	var all []*ready
-	var from []int // the step of each
+	var all []placed
 	for i, k := range r.kernels {
 		for _, l := range k.launches(r.operands(i)) {
-			p, err := r.b.modules.prepare(l)
-			if err != nil {
-				return nil, r.fault(i, l, err)
-			}
-			all, from = append(all, p), append(from, i)
+			all = append(all, placed{l, i})
 		}
 	}
 	var err error
-	g.graph, err = r.b.compute.Capture(func() error {
+	if g.trail, err = r.b.newTrail(all); err != nil {
+		return nil, err
+	}
+	if g.graph, err = r.capture(g.trail); err != nil {
+		return nil, errors.Join(err, g.trail.close())
+	}
+	return g, nil
+}
+
+// capture captures the launches of a trail.
+func (r *runner) capture(t *trail) (*driver.Graph, error) {
+	// Modules are loaded and attributes set before the capture.
+	var all []*ready
+	for i, l := range t.launches {
+		p, err := r.b.modules.prepare(l.launch, t.mark(i))
+		if err != nil {
+			return nil, r.fault(l, err)
+		}
+		all = append(all, p)
+	}
+	return r.b.compute.Capture(func() error {
 		for i, l := range all {
 			if err := l.start(r.b.compute); err != nil {
-				return r.fault(from[i], l.launch, err)
+				return r.fault(t.launches[i], err)
 			}
 		}
 		return nil
 	})
-	return g, err
 }
 
 var _ engine.Prefetcher = (*runner)(nil)

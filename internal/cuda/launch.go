@@ -24,6 +24,9 @@ type launch struct {
 	args         []any // pointer, int32, uint32, int64 or float32, in the kernel's order
 }
 
+// kernelName returns the kernel's name behind its module's.
+func (l *launch) kernelName() string { return l.module + "." + l.name }
+
 // kernel is one operation prepared for its shapes.
 type kernel interface {
 	// workspace returns the float32 elements of scratch memory that the launches

@@ -113,10 +113,10 @@ func (b *Backend) Mirror(flat []float32) error {
 	}
 	at, err := b.alloc("a flat buffer", 4*int64(len(flat)))
 	if err != nil {
-		return fmt.Errorf("cuda: mirror: %w", err)
+		return b.failed("mirror", err)
 	}
 	if err := driver.Upload(b.device, uint64(at), flat); err != nil {
-		return errors.Join(fmt.Errorf("cuda: mirror: %w", err), b.free(at))
+		return errors.Join(b.failed("mirror", err), b.free(at))
 	}
 	b.mirrors.insert(mirror{flat, at})
 	return nil
@@ -129,10 +129,7 @@ func (b *Backend) Release(flat []float32) error {
 		return nil
 	}
 	// The driver's free waits for nothing of the streams' own.
-	if err := errors.Join(b.device.Synchronize(), b.free(at)); err != nil {
-		return fmt.Errorf("cuda: release: %w", err)
-	}
-	return nil
+	return b.failed("release", errors.Join(b.device.Synchronize(), b.free(at)))
 }
 
 // Mirrored implements engine.Memory.
@@ -147,10 +144,7 @@ func (b *Backend) Upload(part []float32) error {
 	if err == nil {
 		err = driver.Upload(b.device, uint64(at), part)
 	}
-	if err != nil {
-		return fmt.Errorf("cuda: upload: %w", err)
-	}
-	return nil
+	return b.failed("upload", err)
 }
 
 // Download implements engine.Memory.
@@ -159,10 +153,7 @@ func (b *Backend) Download(part []float32) error {
 	if err == nil {
 		err = driver.Download(b.device, part, uint64(at))
 	}
-	if err != nil {
-		return fmt.Errorf("cuda: download: %w", err)
-	}
-	return nil
+	return b.failed("download", err)
 }
 
 // counterpart returns where a part lies on the device.
@@ -188,10 +179,7 @@ func (b *Backend) Copy(dst, src []float32) error {
 	if !toDevice || !fromDevice {
 		return fmt.Errorf("cuda: copy: one slice is mirrored, the other not: %w", errNotMirrored)
 	}
-	if err := b.compute.Copy(uint64(to), uint64(from), 4*int64(len(src))); err != nil {
-		return fmt.Errorf("cuda: copy: %w", err)
-	}
-	return nil
+	return b.failed("copy", b.compute.Copy(uint64(to), uint64(from), 4*int64(len(src))))
 }
 
 // Clear implements engine.Memory.
@@ -201,17 +189,11 @@ func (b *Backend) Clear(part []float32) error {
 		clear(part)
 		return nil
 	}
-	if err := b.compute.Fill(uint64(at), 0, int64(len(part))); err != nil {
-		return fmt.Errorf("cuda: clear: %w", err)
-	}
-	return nil
+	return b.failed("clear", b.compute.Fill(uint64(at), 0, int64(len(part))))
 }
 
 // Free implements engine.Memory.
 func (b *Backend) Free() (int64, error) {
 	n, err := b.device.FreeMem()
-	if err != nil {
-		err = fmt.Errorf("cuda: %w", err)
-	}
-	return n, err
+	return n, b.failed("ask for free memory", err)
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"edm/internal/cuda/driver"
-	"edm/internal/cuda/ptx"
 )
 
 // modules are the kernels loaded so far.
@@ -49,8 +48,7 @@ func (m *modules) module(name string) (*driver.Module, error) {
 	if l, ok := m.loaded[name]; ok {
 		return l, nil
 	}
-	info := m.device.Info()
-	text, err := ptx.Module(name, 10*info.Major+info.Minor, info.Driver)
+	text, err := m.text(name)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +66,10 @@ type ready struct {
 	values   driver.Args
 }
 
-// prepare makes a launch ready. Errors name the kernel.
-func (m *modules) prepare(l launch) (*ready, error) {
+// prepare makes a launch ready. The mark is the address of a word in mapped memory
+// that the kernel sets to 1 when it begins, or 0: what tools/ptxgen adds to every
+// kernel wants it behind the kernel's own arguments. Errors name the kernel.
+func (m *modules) prepare(l launch, mark pointer) (*ready, error) {
 	r := &ready{launch: l}
 	var err error
 	if r.function, err = m.get(function{l.module, l.name}, l.shared); err != nil {
@@ -91,6 +91,7 @@ func (m *modules) prepare(l launch) (*ready, error) {
 			return nil, fmt.Errorf("kernel %s.%s: argument %d is a %T, want pointer, int32, uint32, int64 or float32", l.module, l.name, i, a)
 		}
 	}
+	r.values.Pointer(uint64(mark))
 	return r, nil
 }
 

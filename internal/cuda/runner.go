@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"time"
 
-	"edm/internal/cuda/driver"
 	"edm/internal/engine"
 	"edm/internal/op"
 )
@@ -35,6 +33,7 @@ type runner struct {
 	running bool
 	graphs  []*recorded
 	current *recorded // for the addresses as they are; nil to look it up
+	replay  *recorded // what the run replays; nil if its launches were waited for
 }
 
 // bound is what an input or output stands for now, and where every value lies.
@@ -56,7 +55,7 @@ func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
 		r.kernels = append(r.kernels, k)
 	}
 	if err := r.allocate(); err != nil {
-		return nil, errors.Join(fmt.Errorf("cuda: prepare a program: %w", err), r.Close())
+		return nil, errors.Join(b.failed("prepare a program", err), r.Close())
 	}
 	return r, nil
 }
@@ -108,7 +107,7 @@ func (r *runner) Start() error {
 		return r.lanes.download()
 	})
 	if err != nil {
-		return fmt.Errorf("cuda: run: %w", err)
+		return r.b.failed("run", err)
 	}
 	r.running = true
 	return nil
@@ -119,10 +118,7 @@ func (r *runner) Prefetch() error {
 	if r.stale || r.seen != r.b.mirrors.version() {
 		return nil // addresses may change: Start uploads
 	}
-	if err := r.b.device.Do(r.lanes.upload); err != nil {
-		return fmt.Errorf("cuda: upload inputs: %w", err)
-	}
-	return nil
+	return r.b.failed("upload inputs", r.b.device.Do(r.lanes.upload))
 }
 
 // Wait implements engine.Runner.
@@ -132,13 +128,26 @@ func (r *runner) Wait() error {
 	}
 	r.running = false
 	if err := r.b.compute.Synchronize(); err != nil {
-		return fmt.Errorf("cuda: run of %s: %w; with %s=1 in the environment every launch is checked, which names the one at fault",
-			r.extent(), err, checkVariable)
+		return r.b.failed("run", r.blame(err))
 	}
+	r.b.settled()
 	for _, k := range r.lanes.outputs {
 		k.deliver()
 	}
 	return nil
+}
+
+// blame adds to the error of a run how far the run had come.
+func (r *runner) blame(err error) error {
+	if r.replay == nil || !lost(err) {
+		return fmt.Errorf("%s: %w", r.extent(), err)
+	}
+	l := r.replay.trail.last()
+	if l == nil {
+		return fmt.Errorf("before the first kernel of %s: %w", r.extent(), err)
+	}
+	return fmt.Errorf("%s, or one before it, of %s: %w; with %s=1 in the environment every kernel is waited for, which leaves no doubt",
+		r.where(*l), r.extent(), err, checkVariable)
 }
 
 // extent names the program by what it begins and ends with.
@@ -233,6 +242,7 @@ func (r *runner) move(v *bound, at pointer) {
 // run queues the program on the compute stream.
 func (r *runner) run() error {
 	if !r.checked || r.b.always {
+		r.replay = nil
 		if err := r.each(r.waited); err != nil {
 			return err
 		}
@@ -243,8 +253,9 @@ func (r *runner) run() error {
 	if err != nil {
 		return err
 	}
-	if err := r.b.compute.Replay(g.graph); err != nil {
-		return fmt.Errorf("%s: %w", r.extent(), err)
+	r.replay = g
+	if err := g.replay(r.b.compute); err != nil {
+		return r.blame(err)
 	}
 	return nil
 }
@@ -254,12 +265,12 @@ func (r *runner) run() error {
 func (r *runner) each(do func(l *ready) error) error {
 	for i, k := range r.kernels {
 		for _, l := range k.launches(r.operands(i)) {
-			p, err := r.b.modules.prepare(l)
+			p, err := r.b.modules.prepare(l, 0)
 			if err == nil {
 				err = do(p)
 			}
 			if err != nil {
-				return r.fault(i, l, err)
+				return r.fault(placed{l, i}, err)
 			}
 		}
 	}
@@ -267,8 +278,11 @@ func (r *runner) each(do func(l *ready) error) error {
 }
 
 // fault adds the kernel and the operation to an error.
-func (r *runner) fault(step int, l launch, err error) error {
-	return fmt.Errorf("kernel %s.%s of operation %d, %s: %w", l.module, l.name, step, opName(&r.program.Steps[step]), err)
+func (r *runner) fault(l placed, err error) error { return fmt.Errorf("%s: %w", r.where(l), err) }
+
+// where names the kernel and the operation of a launch.
+func (r *runner) where(l placed) string {
+	return fmt.Sprintf("kernel %s of operation %d, %s", l.kernelName(), l.step, opName(&r.program.Steps[l.step]))
 }
 
 // waited starts a launch and waits until it is done.
@@ -292,108 +306,14 @@ func (r *runner) operands(step int) operands {
 	return o
 }
 
-// RunTimed implements engine.Runner: launches are started one operation at a
-// time, between events.
-func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
-	if r.running {
-		return errors.New("cuda: timed run: the run before was not waited for")
-	}
-	times := make([]time.Duration, len(r.kernels))
-	err := r.b.device.Do(func() error {
-		if err := r.arrange(); err != nil {
-			return err
-		}
-		clock, err := newClock(r.b)
-		if err != nil {
-			return err
-		}
-		for i := range r.kernels {
-			took, err := r.timeStep(i, clock)
-			if err != nil {
-				return errors.Join(err, clock.close())
-			}
-			times[i] = took
-		}
-		return errors.Join(clock.close(), r.lanes.download())
-	})
-	if err != nil {
-		return fmt.Errorf("cuda: timed run: %w", err)
-	}
-	r.running = true
-	for i, took := range times {
-		report(&r.program.Steps[i], took)
-	}
-	return r.Wait()
-}
-
-// timeStep runs one step and returns the time that the device took for it.
-func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
-	var all []*ready
-	for _, l := range r.kernels[i].launches(r.operands(i)) {
-		p, err := r.b.modules.prepare(l)
-		if err != nil {
-			return 0, r.fault(i, l, err)
-		}
-		all = append(all, p)
-	}
-	return c.time(func() error {
-		for _, l := range all {
-			if err := l.start(r.b.compute); err != nil {
-				return r.fault(i, l.launch, err)
-			}
-		}
-		return nil
-	})
-}
-
-// clock measures time on the compute stream.
-type clock struct {
-	stream     *driver.Stream
-	start, end *driver.Event
-}
-
-func newClock(b *Backend) (*clock, error) {
-	start, err := b.device.NewEvent(true)
-	if err != nil {
-		return nil, err
-	}
-	end, err := b.device.NewEvent(true)
-	if err != nil {
-		return nil, errors.Join(err, start.Close())
-	}
-	return &clock{b.compute, start, end}, nil
-}
-
-// time returns the time of what queue queues.
-func (c *clock) time(queue func() error) (time.Duration, error) {
-	if err := c.stream.Record(c.start); err != nil {
-		return 0, err
-	}
-	if err := queue(); err != nil {
-		return 0, err
-	}
-	if err := c.stream.Record(c.end); err != nil {
-		return 0, err
-	}
-	if err := c.end.Synchronize(); err != nil {
-		return 0, err
-	}
-	return c.end.Since(c.start)
-}
-
-func (c *clock) close() error { return errors.Join(c.start.Close(), c.end.Close()) }
-
 // Close implements engine.Runner.
 func (r *runner) Close() error {
 	err := r.b.device.Synchronize()
 	for _, g := range r.graphs {
-		err = errors.Join(err, g.graph.Close())
+		err = errors.Join(err, g.close())
 	}
 	r.graphs, r.current = nil, nil
 	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena))
 	r.arena = 0
-	if err != nil {
-		return fmt.Errorf("cuda: give a program's memory back: %w", err)
-	}
-	return nil
+	return r.b.failed("give a program's memory back", err)
 }

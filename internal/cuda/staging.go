@@ -67,7 +67,7 @@ func (b *Backend) fill(k *block, size int, inputs bool) error {
 		k.landing, err = b.alloc("a program's inputs", int64(size))
 	}
 	if err == nil {
-		k.pinned, err = b.device.AllocPinned(size)
+		k.pinned, err = b.allocHost("a program's inputs and outputs", b.device.AllocPinned, size)
 	}
 	if err == nil {
 		k.bytes = driver.View[byte](k.pinned)

@@ -42,7 +42,7 @@ func (o *optimiser) init(b *Backend) error {
 	if o.sent, err = b.device.NewEvent(false); err != nil {
 		return err
 	}
-	o.pinned, err = b.device.AllocPinned(resultAt + 8)
+	o.pinned, err = b.allocHost("the optimiser", b.device.AllocPinned, resultAt+8)
 	return err
 }
 
@@ -61,10 +61,7 @@ func (b *Backend) Adam(u engine.Update, w, ema, m, v, g []float32) error {
 		}
 		return b.pass("Adam", adamLaunch(at[0], at[1], at[2], at[3], at[4], o.control, len(g)))
 	})
-	if err != nil {
-		return fmt.Errorf("cuda: Adam: %w", err)
-	}
-	return nil
+	return b.failed("Adam", err)
 }
 
 // counterparts returns where flat buffers of n elements lie on the device.
@@ -105,15 +102,19 @@ func (b *Backend) sendControl(u engine.Update) error {
 // so that a fault is known by its kernel.
 func (b *Backend) pass(kind string, launches []launch) error {
 	for _, l := range launches {
-		p, err := b.modules.prepare(l)
+		p, err := b.modules.prepare(l, 0)
 		if err == nil {
 			err = p.start(b.compute)
 		}
-		if err == nil && (b.always || !b.flat.checked[kind]) {
+		switch {
+		case err != nil:
+		case b.always || !b.flat.checked[kind]:
 			err = b.compute.Synchronize()
+		default:
+			b.loose.Store(&l)
 		}
 		if err != nil {
-			return fmt.Errorf("kernel %s.%s: %w", l.module, l.name, err)
+			return fmt.Errorf("kernel %s: %w", l.kernelName(), err)
 		}
 	}
 	b.flat.checked[kind] = true
@@ -146,8 +147,9 @@ func (b *Backend) SumSquares(x []float32) (float64, error) {
 		return b.compute.Synchronize()
 	})
 	if err != nil {
-		return 0, fmt.Errorf("cuda: sum of squares: %w", err)
+		return 0, b.failed("sum of squares", err)
 	}
+	b.settled()
 	return driver.View[float64](o.pinned)[resultAt/8], nil
 }
 
@@ -178,8 +180,5 @@ func (b *Backend) Accumulate(y, x []float32) error {
 		}
 		return b.pass("Accumulate", accumulateLaunch(at[0], at[1], len(x)))
 	})
-	if err != nil {
-		return fmt.Errorf("cuda: accumulate: %w", err)
-	}
-	return nil
+	return b.failed("accumulate", err)
 }

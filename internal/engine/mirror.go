@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Memory is implemented by a Backend whose kernels work in a memory of their
 // own, such as a GPU's. A host slice may have a counterpart there; its parts are
@@ -32,15 +35,43 @@ type Memory interface {
 	Free() (int64, error)
 }
 
-// OutOfMemory says that a backend's own memory is too small.
+// ErrLost says that a device failed for good: nothing on it can be run or read
+// any more by this process.
+var ErrLost = errors.New("the device is lost to this process")
+
+// OutOfMemory says that a backend's own memory is too small, or the memory that
+// the host can give it.
 type OutOfMemory struct {
-	What          string // what the memory was for
-	Planned, Free int64  // bytes
+	What    string // what the memory was for
+	Planned int64  // bytes; 0 if only the device knows
+	Free    int64  // bytes of the device's memory; below 0 if it does not say
+	Host    bool   // the host's page-locked memory ran out, not the device's
+	Err     error  // what the device said, or nil
 }
 
 func (e *OutOfMemory) Error() string {
-	return fmt.Sprintf("engine: %s needs %d MiB of device memory, %d MiB are free", e.What, mebibytes(e.Planned), e.Free>>20)
+	memory := "device memory"
+	if e.Host {
+		memory = "page-locked host memory"
+	}
+	text := fmt.Sprintf("engine: %s needs more %s than there is", e.What, memory)
+	if e.Planned > 0 {
+		text = fmt.Sprintf("engine: %s needs %d MiB of %s", e.What, mebibytes(e.Planned), memory)
+	}
+	switch {
+	case e.Host:
+		text += ", and the system has no more to give: end other programs"
+	case e.Free >= 0:
+		text += fmt.Sprintf(", %d MiB are free", e.Free>>20)
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
 }
+
+// Unwrap returns what the device said.
+func (e *OutOfMemory) Unwrap() error { return e.Err }
 
 // mebibytes rounds up, so that what does not fit never reads as if it did.
 func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }

@@ -45,7 +45,7 @@ func (t target) flags() []string {
 	}
 }
 
-// compile returns the PTX of one module under its header.
+// compile returns the PTX of one module, its kernels marked, under its header.
 func compile(clang, kernels, module string, t target) (string, error) {
 	source := module + ".cu"
 	header, err := header(kernels, source, t)
@@ -60,7 +60,11 @@ func compile(clang, kernels, module string, t target) (string, error) {
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %s: %w\n%s", clang, source, err, messages.String())
 	}
-	return header + strip(text.String()), nil
+	marked, err := mark(strip(text.String()))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", source, err)
+	}
+	return header + marked, nil
 }
 
 // strip drops what says nothing about the kernels: comments, which hold the

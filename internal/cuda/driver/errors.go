@@ -37,6 +37,18 @@ const (
 	LaunchFailed   Code = C.CUDA_ERROR_LAUNCH_FAILED
 )
 
+// Lost reports whether the code says that the context is of no use any more: a
+// kernel or the device failed, and every later call returns an error.
+func (c Code) Lost() bool {
+	switch c {
+	case C.CUDA_ERROR_ECC_UNCORRECTABLE, C.CUDA_ERROR_LAUNCH_TIMEOUT, C.CUDA_ERROR_ASSERT,
+		C.CUDA_ERROR_HARDWARE_STACK_ERROR, C.CUDA_ERROR_ILLEGAL_INSTRUCTION, C.CUDA_ERROR_MISALIGNED_ADDRESS,
+		C.CUDA_ERROR_INVALID_ADDRESS_SPACE, C.CUDA_ERROR_INVALID_PC, IllegalAddress, LaunchFailed:
+		return true
+	}
+	return false
+}
+
 // Error returns the driver's name of the code and its description.
 func (c Code) Error() string {
 	name := C.edm_error_name(C.CUresult(c))

@@ -13,6 +13,10 @@
 // EDM_LOG_SIZE is the room for the log of a module's compilation, in bytes.
 enum { EDM_LOG_SIZE = 1 << 16 };
 
+// What cuMemHostAlloc takes: memory that every context has as its own, and that
+// the device reads and writes where it is. The binding's header lost the macros.
+enum { EDM_HOST_PORTABLE = 1, EDM_HOST_MAPPED = 2 };
+
 // edm_load_module compiles PTX. log has EDM_LOG_SIZE bytes, which are zero.
 CUresult edm_load_module(CUmodule *module, const char *ptx, char *log);
 

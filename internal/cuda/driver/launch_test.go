@@ -63,6 +63,7 @@ func (b *bench) launch(f float32) error {
 	a.Pointer(b.y)
 	a.Int64(int64(b.n))
 	a.Float32(f)
+	a.Pointer(0) // no mark
 	return b.work.Launch(b.scale, [3]int{3, 1, 1}, [3]int{256, 1, 1}, 0, &a)
 }
 
@@ -248,6 +249,7 @@ func TestSharedMemory(t *testing.T) {
 	a.Pointer(x)
 	a.Pointer(y)
 	a.Int64(1000)
+	a.Pointer(0) // no mark
 	must(t, s.Launch(sum, [3]int{1, 1, 1}, [3]int{256, 1, 1}, 99<<10, &a))
 	must(t, s.Synchronize())
 	got := []float64{0}

@@ -6,6 +6,7 @@ package driver
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -98,9 +99,10 @@ func (d *Device) alone(f func() error) error {
 // Pinned is page-locked host memory, the only kind that streams copy from and
 // to. It is not Go's: its slices are gone with Close.
 type Pinned struct {
-	device *Device
-	at     unsafe.Pointer
-	size   int
+	device  *Device
+	at      unsafe.Pointer
+	size    int
+	address uint64 // on the device, of what AllocMapped returned
 }
 
 // AllocPinned returns n bytes of page-locked host memory, contents undefined.
@@ -118,6 +120,34 @@ func (d *Device) AllocPinned(n int) (*Pinned, error) {
 	return p, nil
 }
 
+// AllocMapped returns n bytes of page-locked host memory that kernels write too,
+// at Address. It outlives whatever befalls the device's own memory.
+func (d *Device) AllocMapped(n int) (*Pinned, error) {
+	if n <= 0 {
+		return nil, fmt.Errorf("driver: allocate %d bytes of mapped memory: want at least 1", n)
+	}
+	p := &Pinned{device: d, size: n}
+	err := d.Do(func() error {
+		err := check("cuMemHostAlloc", C.cuMemHostAlloc(&p.at, C.size_t(n), C.EDM_HOST_PORTABLE|C.EDM_HOST_MAPPED))
+		if err != nil {
+			return err
+		}
+		var address C.CUdeviceptr
+		if err := check("cuMemHostGetDevicePointer_v2", C.cuMemHostGetDevicePointer_v2(&address, p.at, 0)); err != nil {
+			return errors.Join(err, p.Close())
+		}
+		p.address = uint64(address)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("driver: allocate %d bytes of mapped memory: %w", n, err)
+	}
+	return p, nil
+}
+
+// Address returns where kernels find the memory, 0 unless AllocMapped returned it.
+func (p *Pinned) Address() uint64 { return p.address }
+
 // Size returns the number of bytes.
 func (p *Pinned) Size() int { return p.size }
 
@@ -133,7 +163,7 @@ func (p *Pinned) Close() error {
 		return nil
 	}
 	at := p.at
-	p.at, p.size = nil, 0
+	p.at, p.size, p.address = nil, 0, 0
 	return p.device.Do(func() error { return wrap("cuMemFreeHost", cu.MemFreeHost(at)) })
 }
 

@@ -17,6 +17,7 @@ struct Launch {
   Dim3 blocks, threads;
   unsigned shared;
   std::vector<unsigned long long> arguments;
+  unsigned long long mark; // address of the word that says that it has begun, or 0
 };
 
 CUresult refuse(const Launch& l, const char* what) {
@@ -54,6 +55,21 @@ void freeze(Launch& l, void** parameters) {
   for (int i = 0; i < kernel.count; i++) {
     memcpy(&l.arguments[size_t(i)], parameters[i], kernel.parameters[i].size);
   }
+  if (l.function->marked) memcpy(&l.mark, parameters[kernel.count], sizeof l.mark);
+}
+
+// set_mark does what the first thread does before all else in the PTX.
+CUresult set_mark(const Launch& l, const Context& c) {
+  void* const word = reinterpret_cast<void*>(l.mark);
+  if (!word) return CUDA_SUCCESS;
+  const Allocation* a = find_allocation(word, sizeof(unsigned));
+  if (!a || a->device != host_memory(c.device)) {
+    report("the mark of kernel %s is %p, which is no page-locked memory: %s",
+           l.function->kernel->name, word, describe_address(word).c_str());
+    return CUDA_ERROR_ILLEGAL_ADDRESS;
+  }
+  *static_cast<volatile unsigned*>(word) = 1;
+  return CUDA_SUCCESS;
 }
 
 // check_pointers finds arguments that point to no memory of the device. A null
@@ -78,6 +94,7 @@ CUresult execute(const Launch& l, Context& c) {
     report("kernel %s is to run after its module was unloaded", kernel.name);
     return CUDA_ERROR_ILLEGAL_ADDRESS;
   }
+  if (const CUresult error = set_mark(l, c)) return error;
   if (const CUresult error = injected(kernel.name)) return error;
   if (const CUresult error = check_pointers(l, c)) return error;
   const uint64_t serial = ++driver().launches;
@@ -98,10 +115,13 @@ EMULATOR_API cuLaunchKernel(CUfunction handle, unsigned blocks_x, unsigned block
                 {blocks_x, blocks_y, blocks_z},
                 {threads_x, threads_y, threads_z},
                 shared,
-                {}};
+                {},
+                0};
     if (!stream || !l.function) return CUDA_ERROR_INVALID_HANDLE;
     if (extra) return refuse(l, "arguments are taken as kernelParams, not as extra");
-    if (!parameters && l.function->kernel->count) return refuse(l, "no arguments");
+    if (!parameters && (l.function->kernel->count || l.function->marked)) {
+      return refuse(l, "no arguments");
+    }
     if (const CUresult error = check(l)) return error;
     freeze(l, parameters);
     return enqueue(*stream, [l](Context& at) { return execute(l, at); });

@@ -70,6 +70,7 @@ CUresult load_module(const std::string& text, std::unique_ptr<Module>& module, s
     auto function = std::make_shared<Function>();
     function->kernel = kernel;
     function->module = module.get();
+    function->marked = entry.marked;
     function->max_threads = entry.max_threads;
     function->version = ptx.version;
     function->target = ptx.target;

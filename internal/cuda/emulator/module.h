@@ -9,6 +9,7 @@ namespace emulator {
 struct Function {
   const Kernel* kernel = nullptr;
   Module* module = nullptr; // nullptr once it is unloaded
+  bool marked = false;      // launches have one more argument, the address of a word
   int max_threads = 1024;
   int version = 0, target = 0; // of its PTX
   unsigned max_dynamic = 0;    // bytes of shared memory, cuFuncSetAttribute

@@ -119,6 +119,7 @@ private:
   bool declaration();
   bool entry();
   bool parameter(PtxEntry& entry);
+  bool parameters(PtxEntry& entry);
   void bounds(PtxEntry& entry);
 
   Lexer lexer_;
@@ -150,9 +151,23 @@ bool Parser::parameter(PtxEntry& entry) {
     const std::string token = lexer_.take();
     if (!bytes) bytes = type_bytes(token);
     if (token == "[") bytes *= atoi(lexer_.token().c_str());
+    if (token == entry.name + "_mark") entry.marked = true;
   }
   entry.parameters.push_back(bytes);
   return bytes > 0;
+}
+
+// parameters reads on from the opening parenthesis to behind the closing one.
+bool Parser::parameters(PtxEntry& entry) {
+  lexer_.take();
+  while (lexer_.token() != ")") {
+    if (lexer_.token() == ",") lexer_.take();
+    if (entry.marked || !parameter(entry)) return false; // the mark is the last
+  }
+  if (!entry.marked) return true;
+  const bool address = entry.parameters.back() == sizeof(void*);
+  entry.parameters.pop_back();
+  return address;
 }
 
 // bounds reads .maxntid X [, Y [, Z]].
@@ -168,14 +183,8 @@ void Parser::bounds(PtxEntry& entry) {
 bool Parser::entry() {
   PtxEntry entry;
   entry.name = lexer_.take();
-  if (lexer_.token() == "(") {
-    lexer_.take();
-    while (lexer_.token() != ")") {
-      if (lexer_.token() == ",") lexer_.take();
-      if (!parameter(entry)) {
-        return reject(format("ptxas error : cannot read the parameters of %s", entry.name.c_str()));
-      }
-    }
+  if (lexer_.token() == "(" && !parameters(entry)) {
+    return reject(format("ptxas error : cannot read the parameters of %s", entry.name.c_str()));
   }
   while (lexer_.token() != "{") {
     if (lexer_.done()) return reject(format("ptxas error : %s has no body", entry.name.c_str()));

@@ -9,7 +9,8 @@ namespace emulator {
 
 struct PtxEntry {
   std::string name;
-  std::vector<int> parameters; // bytes of each
+  std::vector<int> parameters; // bytes of each, without the mark
+  bool marked = false;         // the last parameter is NAME_mark, see tools/ptxgen
   int max_threads = 1024;      // .maxntid
 };
 

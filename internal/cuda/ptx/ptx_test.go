@@ -142,3 +142,26 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+// Every kernel has the mark as its last parameter and begins with its store:
+// launches pass one argument more than the sources say.
+func TestMarks(t *testing.T) {
+	for _, s := range sources(t) {
+		text := read(t, file(s))
+		starts := entry.FindAllStringSubmatchIndex(text, -1)
+		for i, at := range starts {
+			end := len(text)
+			if i+1 < len(starts) {
+				end = starts[i+1][0]
+			}
+			name, kernel := text[at[2]:at[3]], text[at[1]:end]
+			parameters, body, _ := strings.Cut(kernel, ")")
+			load := strings.Index(body, "ld.param.u64 \t%mark, ["+name+"_mark];")
+			store := strings.Index(body, "st.relaxed.sys.global.u32")
+			first := strings.Index(body, "ld.param")
+			if !strings.HasSuffix(parameters, ".param .u64 "+name+"_mark\n") || load < 0 || first != load || store < load {
+				t.Errorf("%s: kernel %s is not marked: run make ptx", file(s), name)
+			}
+		}
+	}
+}

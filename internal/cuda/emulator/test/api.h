@@ -22,6 +22,8 @@ CUresult cuMemGetInfo_v2(size_t*, size_t*);
 CUresult cuMemAlloc_v2(CUdeviceptr*, size_t);
 CUresult cuMemFree_v2(CUdeviceptr);
 CUresult cuMemAllocHost_v2(void**, size_t);
+CUresult cuMemHostAlloc(void**, size_t, unsigned);
+CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr*, void*, unsigned);
 CUresult cuMemFreeHost(void*);
 CUresult cuMemcpyHtoD_v2(CUdeviceptr, const void*, size_t);
 CUresult cuMemcpyDtoH_v2(void*, CUdeviceptr, size_t);

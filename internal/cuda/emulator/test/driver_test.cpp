@@ -26,6 +26,15 @@ std::string replaced(std::string text, const char* part, const char* by) {
   return text.replace(text.find(part), strlen(part), by);
 }
 
+// marks returns two words of memory that the device sees too, set to 0.
+volatile unsigned* marks(CUdeviceptr& address) {
+  void* words;
+  OK(cuMemHostAlloc(&words, 2 * sizeof(unsigned), 3)); // portable and mapped
+  OK(cuMemHostGetDevicePointer_v2(&address, words, 0));
+  memset(words, 0, 2 * sizeof(unsigned));
+  return static_cast<volatile unsigned*>(words);
+}
+
 } // namespace
 
 TEST(before_initialisation, "") {
@@ -133,6 +142,33 @@ TEST(parameters_that_differ, "") {
   CHECK(has(load_error(ptx("scale", "pp"), CUDA_ERROR_INVALID_PTX),
             "has 2 parameters in the PTX and 3"));
   CHECK(has(load_error(ptx("scale", "ppp"), CUDA_ERROR_INVALID_PTX), "8 bytes in the PTX and 4"));
+}
+
+TEST(mark_of_a_launch, "scale fails with error 719", "EDM_EMULATOR_FAIL=scale:2") {
+  start();
+  Memory x(std::vector<float>(32, 1.0f)), y(32);
+  CUdeviceptr at;
+  volatile unsigned* const words = marks(at);
+  OK(run("scale", {}, Arguments().add(x).add(y).add(2).mark(0)));
+  CHECK(y.values()[31] == 2 && !words[0] && !words[1]);
+  // A kernel that fails has begun, and one behind it has not.
+  const CUfunction f = load("scale", "ppim");
+  OK(launch(f, {}, Arguments().add(x).add(y).add(3).mark(at)));
+  OK(launch(f, {}, Arguments().add(x).add(y).add(4).mark(at + sizeof(unsigned))));
+  CHECK(!words[0]);
+  EXPECT(cuCtxSynchronize(), CUDA_ERROR_LAUNCH_FAILED);
+  CHECK(words[0] == 1 && !words[1]);
+}
+
+TEST(mark_in_memory_of_the_device, "which is no page-locked memory") {
+  start();
+  Memory x(32), y(32);
+  EXPECT(run("scale", {}, Arguments().add(x).add(y).add(2).mark(y.address())),
+         CUDA_ERROR_ILLEGAL_ADDRESS);
+}
+
+TEST(mark_that_is_not_the_last, "") {
+  CHECK(has(load_error(ptx("scale", "ppmi"), CUDA_ERROR_INVALID_PTX), "cannot read the parameters"));
 }
 
 TEST(texts_that_are_no_module, "") {

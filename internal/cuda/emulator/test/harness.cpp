@@ -97,11 +97,11 @@ std::string ptx(const std::string& name, const std::string& kinds) {
                      ".visible .entry " + name + "(";
   for (size_t i = 0; i < kinds.size(); i++) {
     const char* type = kinds[i] == 'p'   ? ".u64 .ptr .global .align 4"
-                       : kinds[i] == 'l' ? ".u64"
+                       : strchr("lm", kinds[i]) ? ".u64"
                        : kinds[i] == 'f' ? ".f32"
                                          : ".u32";
-    text += (i ? ",\n\t.param " : "\n\t.param ") + std::string(type) + " " + name + "_param_" +
-            std::to_string(i);
+    text += (i ? ",\n\t.param " : "\n\t.param ") + std::string(type) + " " + name +
+            (kinds[i] == 'm' ? "_mark" : "_param_" + std::to_string(i));
   }
   return text + "\n)\n.maxntid 256, 1, 1\n{\n\tret; // nothing { runs\n}\n";
 }

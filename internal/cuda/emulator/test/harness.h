@@ -54,7 +54,7 @@ private:
 };
 
 // ptx returns a module with one kernel. kinds has a letter a parameter: p for a
-// pointer, l for a long long, i for an int and f for a float.
+// pointer, l for a long long, i for an int, f for a float and, last, m for a mark.
 std::string ptx(const std::string& name, const std::string& kinds);
 
 // Arguments are those of a launch.
@@ -63,6 +63,7 @@ public:
   Arguments& add(CUdeviceptr v) { return put(v, 'p'); }
   Arguments& add(const Memory& m) { return put(m.address(), 'p'); }
   Arguments& add(int v) { return put(unsigned(v), 'i'); }
+  Arguments& mark(CUdeviceptr word) { return put(word, 'm'); }
   void** list();
   const std::string& kinds() const { return kinds_; }
 

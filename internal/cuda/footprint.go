@@ -1,0 +1,68 @@
+//go:build gpu
+
+package cuda
+
+import (
+	"edm/internal/cuda/ptx"
+	"edm/internal/engine"
+)
+
+// What is allowed for where only the driver knows. No device has been asked yet.
+const (
+	// launchAllowance is for a launch in a graph, in bytes: no launch has more
+	// arguments.
+	launchAllowance = 4 << 10
+	// graphsAllowed is the number of graphs that a program mostly has: in training
+	// one that writes the gradient and one whose gradient is added.
+	graphsAllowed = 2
+)
+
+var _ engine.Planner = (*Backend)(nil)
+
+// Beside implements engine.Planner. Inputs lie in device memory twice. A module
+// that is not loaded is allowed as many bytes as its text has.
+func (b *Backend) Beside(p *engine.Program, inputs, outputs []int) (engine.Footprint, error) {
+	var f engine.Footprint
+	for _, n := range inputs {
+		f.Staging += 2 * int64(roundUp(n))
+	}
+	for _, n := range outputs {
+		f.Staging += int64(roundUp(n))
+	}
+	used := map[string]bool{}
+	for _, s := range p.Steps {
+		k, err := newKernel(b.precision, s.Call)
+		if err != nil {
+			return f, err
+		}
+		for _, l := range k.launches(operands{in: make([]pointer, len(s.Inputs))}) {
+			f.Allowance += graphsAllowed * launchAllowance
+			used[l.module] = true
+		}
+	}
+	for name := range used {
+		n, err := b.modules.allowance(name)
+		if err != nil {
+			return f, err
+		}
+		f.Allowance += n
+	}
+	return f, nil
+}
+
+// allowance returns the bytes to allow for a module's code: none if it is loaded.
+func (m *modules) allowance(name string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.loaded[name]; ok {
+		return 0, nil
+	}
+	text, err := m.text(name)
+	return int64(len(text)), err
+}
+
+// text returns a module's PTX for the device.
+func (m *modules) text(name string) (string, error) {
+	info := m.device.Info()
+	return ptx.Module(name, 10*info.Major+info.Minor)
+}
