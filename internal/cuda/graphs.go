@@ -69,14 +69,12 @@ func (r *runner) record() (*recorded, error) {
 	// Modules are loaded and attributes set before the capture.
 	var all []*ready
 	var from []int // the step of each
-	for i, k := range r.kernels {
-		for _, l := range k.launches(r.operands(i)) {
-			p, err := r.b.modules.prepare(l)
-			if err != nil {
-				return nil, r.fault(i, l, err)
-			}
-			all, from = append(all, p), append(from, i)
+	for i, l := range r.launches() {
+		p, err := r.b.modules.prepare(l)
+		if err != nil {
+			return nil, r.fault(i, l, err)
 		}
+		all, from = append(all, p), append(from, i)
 	}
 	var err error
 	g.graph, err = r.b.compute.Capture(func() error {

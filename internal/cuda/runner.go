@@ -5,8 +5,8 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
-	"slices"
 	"time"
 
 	"edm/internal/cuda/driver"
@@ -35,14 +35,6 @@ type runner struct {
 	running bool
 	graphs  []*recorded
 	current *recorded // for the addresses as they are; nil to look it up
-}
-
-// bound is what an input or output stands for now, and where every value lies.
-type bound struct {
-	buffer  engine.Buffer
-	version uint64
-	at      pointer
-	staged  *staged // nil unless it was needed
 }
 
 // NewRunner implements engine.Executor.
@@ -75,22 +67,6 @@ func (r *runner) allocate() error {
 		}
 	}
 	return r.lanes.init(r.b)
-}
-
-// Bind implements engine.Runner.
-func (r *runner) Bind(id int, b engine.Buffer, version uint64) {
-	v := &r.values[id]
-	if same(v.buffer, b) && v.version == version {
-		return
-	}
-	v.buffer, v.version = b, version
-	r.stale = true
-}
-
-// same reports whether two buffers are the same memory.
-func same(a, b engine.Buffer) bool {
-	x, y := bytesOf(a), bytesOf(b)
-	return len(x) == len(y) && (len(x) == 0 || &x[0] == &y[0])
 }
 
 // Start implements engine.Runner.
@@ -170,70 +146,10 @@ func (r *runner) arrange() error {
 	return nil
 }
 
-// resolve looks up where inputs and outputs lie: with their counterparts, or
-// where they are staged.
-func (r *runner) resolve() error {
-	var inputs, outputs []*staged
-	for id := range r.values {
-		role := r.program.Value(id).Role
-		if role == engine.Intermediate {
-			continue
-		}
-		v := &r.values[id]
-		at, mirrored := r.b.mirrors.find(v.buffer.F32)
-		if mirrored {
-			r.move(v, at)
-			if v.staged != nil {
-				v.staged.host = nil
-			}
-			continue
-		}
-		host := bytesOf(v.buffer)
-		if v.staged == nil {
-			v.staged = &staged{size: len(host)}
-			if role == engine.Input {
-				inputs = append(inputs, v.staged)
-			} else {
-				outputs = append(outputs, v.staged)
-			}
-		}
-		v.staged.host, v.staged.version = host, v.version
-	}
-	if err := errors.Join(r.lanes.add(inputs, true), r.lanes.add(outputs, false)); err != nil {
-		r.forget(inputs, outputs)
-		return err
-	}
-	for id := range r.values {
-		if v := &r.values[id]; v.staged != nil && v.staged.host != nil {
-			r.move(v, v.staged.place())
-		}
-	}
-	return nil
-}
-
-// forget makes the values that got no place ask for one again.
-func (r *runner) forget(groups ...[]*staged) {
-	for id := range r.values {
-		v := &r.values[id]
-		for _, members := range groups {
-			if v.staged != nil && v.staged.block == nil && slices.Contains(members, v.staged) {
-				v.staged = nil
-			}
-		}
-	}
-}
-
-// move notes where a value lies.
-func (r *runner) move(v *bound, at pointer) {
-	if v.at != at {
-		v.at, r.current = at, nil
-	}
-}
-
 // run queues the program on the compute stream.
 func (r *runner) run() error {
 	if !r.checked || r.b.always {
-		if err := r.each(r.waited); err != nil {
+		if err := r.each(r.launches(), r.waited); err != nil {
 			return err
 		}
 		r.checked = true
@@ -249,18 +165,35 @@ func (r *runner) run() error {
 	return nil
 }
 
-// each calls do for every launch of the program, made ready, and adds to its
-// error which kernel and operation that was.
-func (r *runner) each(do func(l *ready) error) error {
-	for i, k := range r.kernels {
-		for _, l := range k.launches(r.operands(i)) {
-			p, err := r.b.modules.prepare(l)
-			if err == nil {
-				err = do(p)
+// launches returns what computes the program, in order, each with its step: first
+// what makes inputs, which is of none, then the steps.
+func (r *runner) launches() iter.Seq2[int, launch] {
+	return func(yield func(int, launch) bool) {
+		for i, l := range r.feeds() {
+			if !yield(i, l) {
+				return
 			}
-			if err != nil {
-				return r.fault(i, l, err)
+		}
+		for i, k := range r.kernels {
+			for _, l := range k.launches(r.operands(i)) {
+				if !yield(i, l) {
+					return
+				}
 			}
+		}
+	}
+}
+
+// each calls do for launches, made ready, and adds to its error which kernel and
+// operation that was.
+func (r *runner) each(launches iter.Seq2[int, launch], do func(l *ready) error) error {
+	for i, l := range launches {
+		p, err := r.b.modules.prepare(l)
+		if err == nil {
+			err = do(p)
+		}
+		if err != nil {
+			return r.fault(i, l, err)
 		}
 	}
 	return nil
@@ -268,6 +201,9 @@ func (r *runner) each(do func(l *ready) error) error {
 
 // fault adds the kernel and the operation to an error.
 func (r *runner) fault(step int, l launch, err error) error {
+	if step == noStep {
+		return fmt.Errorf("kernel %s.%s of an input: %w", l.module, l.name, err)
+	}
 	return fmt.Errorf("kernel %s.%s of operation %d, %s: %w", l.module, l.name, step, opName(&r.program.Steps[step]), err)
 }
 
@@ -306,6 +242,9 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 		clock, err := newClock(r.b)
 		if err != nil {
 			return err
+		}
+		if err := r.each(r.feeds(), r.waited); err != nil {
+			return errors.Join(err, clock.close())
 		}
 		for i := range r.kernels {
 			took, err := r.timeStep(i, clock)
@@ -390,7 +329,7 @@ func (r *runner) Close() error {
 		err = errors.Join(err, g.graph.Close())
 	}
 	r.graphs, r.current = nil, nil
-	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena))
+	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena), r.freeFeeds())
 	r.arena = 0
 	if err != nil {
 		return fmt.Errorf("cuda: give a program's memory back: %w", err)
