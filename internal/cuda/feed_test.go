@@ -4,7 +4,9 @@ package cuda
 
 import (
 	"math"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,17 @@ func newFedSum(t *testing.T, n int) *fedSum {
 	s.Bind(0, engine.Buffer{F32: s.x}, 0)
 	s.Bind(2, engine.Buffer{F32: s.z}, 0)
 	return s
+}
+
+// run runs the program once and holds the launches that make y to their source.
+func (s *fedSum) run(t *testing.T) {
+	t.Helper()
+	must(t, s.Start(), s.Wait())
+	known := heads(t, "feed")
+	for _, l := range s.feeds() {
+		h, ok := known[l.name]
+		checkArguments(t, h, ok, l)
+	}
 }
 
 // apart returns the distance of two numbers in float32 numbers between them.
@@ -82,7 +95,7 @@ func TestNormals(t *testing.T) {
 		n := c.size * len(c.d.Index)
 		s, want := newFedSum(t, n), make([]float32, n)
 		s.Feed(1, c.d)
-		must(t, s.Start(), s.Wait())
+		s.run(t)
 		c.d.Fill(want)
 		for i, v := range s.z {
 			if !(apart(v, want[i]) <= 1) {
@@ -107,7 +120,7 @@ func TestPixels(t *testing.T) {
 		}
 		s := newFedSum(t, n)
 		s.Feed(1, p)
-		must(t, s.Start(), s.Wait())
+		s.run(t)
 		if p.Fill(want); !slices.Equal(s.z, want) {
 			t.Errorf("%d pixels: %v, want %v", n, s.z, want)
 		}
@@ -158,4 +171,19 @@ func TestFeedsInTurn(t *testing.T) {
 	copy(want, y)
 	check("mirrored")
 	must(t, s.Close(), s.b.Release(y))
+}
+
+// A kernel that makes an input and fails is named, and that it is an input's.
+func TestFeedFault(t *testing.T) {
+	listens := os.Getenv(stagingChild)
+	if listens == "" {
+		withFault(t, "pixels:1")
+		return
+	}
+	s := newFedSum(t, 4)
+	s.Feed(1, engine.Pixels{1, 2, 3, 4})
+	err := s.Start()
+	if listens == "true" && (err == nil || !strings.Contains(err.Error(), "kernel feed.pixels of an input")) {
+		t.Errorf("a kernel failed, and the run: %v", err)
+	}
 }
