@@ -110,19 +110,21 @@ func TestNormals(t *testing.T) {
 	t.Logf("%d of %d numbers differ in the last place", differ, drawn)
 }
 
-// Pixels are converted to the bits that the host makes of them: every value, and
-// images of any length.
+// Pixels are converted to the bits that the host makes of them: every value, images
+// of any length, and from one memory after another.
 func TestPixels(t *testing.T) {
 	for _, n := range []int{1, 3, 4, 256, 2051} {
-		p, want := make(engine.Pixels, n), make([]float32, n)
-		for i := range p {
-			p[i] = uint8(7 * i)
-		}
-		s := newFedSum(t, n)
-		s.Feed(1, p)
-		s.run(t)
-		if p.Fill(want); !slices.Equal(s.z, want) {
-			t.Errorf("%d pixels: %v, want %v", n, s.z, want)
+		s, want := newFedSum(t, n), make([]float32, n)
+		for run := range 3 {
+			p := make(engine.Pixels, n)
+			for i := range p {
+				p[i] = uint8(7*i + run)
+			}
+			s.Feed(1, p)
+			s.run(t)
+			if p.Fill(want); !slices.Equal(s.z, want) {
+				t.Errorf("%d pixels: %v, want %v", n, s.z, want)
+			}
 		}
 		must(t, s.Close())
 	}
