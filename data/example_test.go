@@ -44,13 +44,13 @@ func Example_ownDataset() {
 		log.Fatal(err)
 	}
 	for k, label := range batch.Labels {
-		fmt.Println(batch.Start+int64(k), label, batch.Images[4*k:4*k+4])
+		fmt.Println(batch.Start+int64(k), label, batch.Pixels[4*k:4*k+4])
 	}
 	// Output:
-	// 0 0 [-1 1 -1 1]
-	// 1 0 [-1 1 -1 1]
-	// 2 1 [-1 -1 1 1]
-	// 3 0 [-1 1 -1 1]
+	// 0 0 [0 255 0 255]
+	// 1 0 [0 255 0 255]
+	// 2 1 [0 0 255 255]
+	// 3 0 [0 255 0 255]
 }
 
 func ExampleOpen() {

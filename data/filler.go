@@ -24,7 +24,6 @@ type filler struct {
 	parts   chan part
 	errs    []error // by number of part
 	pending sync.WaitGroup
-	own     []uint8 // one image, for the goroutine that calls fill
 	done    <-chan struct{}
 }
 
@@ -41,7 +40,6 @@ func newFiller(ds Dataset, o LoaderOptions, done <-chan struct{}) *filler {
 		next: o.Start, epoch: -1, order: make([]int32, ds.Len()),
 		parts: make(chan part), done: done,
 	}
-	f.own = make([]uint8, f.size)
 	if o.Workers > 1 && o.Batch > 1 {
 		f.helpers = min(o.Workers, o.Batch)
 	}
@@ -54,7 +52,7 @@ func newFiller(ds Dataset, o LoaderOptions, done <-chan struct{}) *filler {
 func (f *filler) fill(b *Batch) error {
 	f.draw(b)
 	if f.helpers == 0 {
-		return f.read(b, 0, b.N, f.own)
+		return f.read(b, 0, b.N)
 	}
 	clear(f.errs)
 	for k := range f.helpers {
@@ -79,11 +77,10 @@ func (f *filler) fill(b *Batch) error {
 // help reads parts of batches until the loader is closed. A part once taken is
 // always finished, so fill never waits in vain.
 func (f *filler) help() {
-	image := make([]uint8, f.size)
 	for {
 		select {
 		case p := <-f.parts:
-			f.errs[p.number] = f.read(p.batch, p.lo, p.hi, image)
+			f.errs[p.number] = f.read(p.batch, p.lo, p.hi)
 			f.pending.Done()
 		case <-f.done:
 			return
@@ -113,14 +110,15 @@ func coin(seed uint64, c int64) bool {
 	return r.Uint32()>>31 == 1
 }
 
-// read fetches images lo to hi-1 of the batch through the buffer image.
-func (f *filler) read(b *Batch, lo, hi int, image []uint8) error {
+// read fetches images lo to hi-1 of the batch.
+func (f *filler) read(b *Batch, lo, hi int) error {
 	for k := lo; k < hi; k++ {
 		i := b.Index[k]
 		if err := checkLabel(f.ds, i); err != nil {
 			return fmt.Errorf("data: load %s: %w", f.ds.Name(), err)
 		}
 		b.Labels[k] = f.ds.Label(i)
+		image := b.Pixels[k*f.size : (k+1)*f.size : (k+1)*f.size]
 		if err := f.ds.Image(i, image); err != nil {
 			return err
 		}
@@ -129,7 +127,6 @@ func (f *filler) read(b *Batch, lo, hi int, image []uint8) error {
 				slices.Reverse(row)
 			}
 		}
-		Normalize(b.Images[k*f.size:][:f.size], image)
 	}
 	return nil
 }

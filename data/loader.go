@@ -13,12 +13,12 @@ var ErrClosed = errors.New("data: the loader is closed")
 
 // Batch is N consecutive images of the training sequence.
 type Batch struct {
-	Start   int64     // image counter of the first image
-	N       int       // number of images
-	Index   []int     // [N], their numbers in the dataset
-	Images  []float32 // [N,C,H,W] in [-1, 1]
-	Labels  []int     // [N], -1: none
-	Flipped []bool    // [N], whether the image is mirrored left to right
+	Start   int64   // image counter of the first image
+	N       int     // number of images
+	Index   []int   // [N], their numbers in the dataset
+	Pixels  []uint8 // [N,C,H,W], 0 to 255; Normalize gives the units of training
+	Labels  []int   // [N], -1: none
+	Flipped []bool  // [N], whether the image is mirrored left to right
 }
 
 // LoaderOptions says which sequence a Loader reads and how.
@@ -108,7 +108,7 @@ func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 
 func newBatch(n int, s Shape) *Batch {
 	return &Batch{
-		N: n, Index: make([]int, n), Images: make([]float32, n*s.Len()),
+		N: n, Index: make([]int, n), Pixels: make([]uint8, n*s.Len()),
 		Labels: make([]int, n), Flipped: make([]bool, n),
 	}
 }

@@ -30,7 +30,7 @@ func (c *counting) Image(i int, dst []uint8) error {
 
 // sequence is the definition: image c is order[c mod n] of its epoch, and its
 // coin decides on the flip.
-func sequence(ds Dataset, seed uint64, c int64, xflip bool) (index int, flipped bool, pixels []float32) {
+func sequence(ds Dataset, seed uint64, c int64, xflip bool) (index int, flipped bool, pixels []uint8) {
 	n := int64(ds.Len())
 	order := make([]int32, n)
 	rng.Perm(order, seed, rng.DataOrder, uint64(c/n))
@@ -42,14 +42,14 @@ func sequence(ds Dataset, seed uint64, c int64, xflip bool) (index int, flipped 
 	if err := ds.Image(index, raw); err != nil {
 		panic(err)
 	}
-	pixels = make([]float32, s.Len())
+	pixels = make([]uint8, s.Len())
 	for k := range raw {
 		from := k
 		if flipped {
 			x := k % s.Width
 			from = k - x + s.Width - 1 - x
 		}
-		pixels[k] = float32(raw[from])/127.5 - 1
+		pixels[k] = raw[from]
 	}
 	return index, flipped, pixels
 }
@@ -85,7 +85,7 @@ func TestLoaderReadsTheSequenceHoweverItIsCut(t *testing.T) {
 					t.Fatalf("image %d: number %d (label %d, flipped %v), want %d (%d, %v)",
 						c, b.Index[k], b.Labels[k], b.Flipped[k], index, index%3, flipped)
 				}
-				if !slices.Equal(b.Images[k*len(pixels):][:len(pixels)], pixels) {
+				if !slices.Equal(b.Pixels[k*len(pixels):][:len(pixels)], pixels) {
 					t.Fatalf("image %d has wrong pixels", c)
 				}
 				c++
@@ -264,7 +264,7 @@ func TestBatchStaysAfterClose(t *testing.T) {
 	l.Close()
 	for k := range b.N {
 		_, _, want := sequence(ds, 9, int64(k), false)
-		if diff := cmp.Diff(want, b.Images[k*len(want):][:len(want)]); diff != "" {
+		if diff := cmp.Diff(want, b.Pixels[k*len(want):][:len(want)]); diff != "" {
 			t.Error(diff)
 		}
 	}

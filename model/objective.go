@@ -18,21 +18,6 @@ type Objective interface {
 	Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error)
 }
 
-// Batch is what the loss of n images is computed from.
-type Batch struct {
-	Images  []float32 // [n,C,H,W], clean
-	Noise   []float32 // [n,C,H,W], unit normal
-	Sigma   []float64 // [n], noise levels
-	Weight  []float64 // [n], lambda(sigma)
-	Labels  []float32 // [n,LabelDim], or nil for zeros
-	Augment []float32 // [n,AugmentDim], or nil for zeros
-
-	Seed     uint64  // key of the dropout masks
-	Counter  []int64 // [n], image numbers of the dropout masks
-	Dropout  float64 // probability; 0 leaves it out
-	Gradient float64 // derivative of the total loss by the loss of one image
-}
-
 // Loss is the compiled objective for a fixed number of images, with or without
 // gradients.
 type Loss struct {
@@ -42,10 +27,11 @@ type Loss struct {
 	grads   []*gorgonia.Node
 	twins   [][2]int // parameters with one gradient node: it is written to the first, copied to the second
 
-	images, noise, one, sigma, weight, gradient, dropout []float32
-	key, counter                                         []int64
-	losses                                               []float32
-	grad                                                 []float32 // gradient buffer now bound
+	images, noise                         wide
+	one, sigma, weight, gradient, dropout []float32
+	key, counter                          []int64
+	losses                                []float32
+	grad                                  []float32 // gradient buffer now bound
 }
 
 // NewLoss compiles the objective for n images, with gradients by every
@@ -178,9 +164,9 @@ func (l *Loss) bind(g *lossGraph) error {
 		node *gorgonia.Node
 		to   *[]float32
 	}{
-		{g.in.y, &l.images}, {g.in.noise, &l.noise}, {g.in.one, &l.one}, {g.in.sigma, &l.sigma}, {g.in.weight, &l.weight},
-		{g.losses, &l.losses}, {g.cotangent, &l.gradient},
+		{g.in.one, &l.one}, {g.in.sigma, &l.sigma}, {g.in.weight, &l.weight}, {g.losses, &l.losses}, {g.cotangent, &l.gradient},
 	}
+	l.images.node, l.noise.node = g.in.y, g.in.noise
 	if g.dropout != nil {
 		targets = append(targets, struct {
 			node *gorgonia.Node
@@ -294,35 +280,6 @@ func (l *Loss) completeGrad() error {
 		}
 	}
 	return nil
-}
-
-// set copies a batch to the input buffers.
-func (l *Loss) set(b *Batch) error {
-	size := l.n * l.program.dim
-	if len(b.Images) != size || len(b.Noise) != size || len(b.Sigma) != l.n || len(b.Weight) != l.n {
-		return fmt.Errorf("model: loss: batch of %d images, %d noise, %d sigma and %d weight for %d images of %d elements",
-			len(b.Images), len(b.Noise), len(b.Sigma), len(b.Weight), l.n, l.program.dim)
-	}
-	copy(l.images, b.Images)
-	copy(l.noise, b.Noise)
-	for i, s := range b.Sigma {
-		l.program.setSigma(i, s)
-		l.sigma[i], l.weight[i] = float32(s), float32(b.Weight[i])
-	}
-	for i := range l.gradient {
-		l.gradient[i] = float32(b.Gradient)
-	}
-	if l.dropout != nil {
-		if len(b.Counter) != l.n {
-			return fmt.Errorf("model: loss: %d image counters for %d images", len(b.Counter), l.n)
-		}
-		l.dropout[0], l.key[0] = float32(b.Dropout), int64(b.Seed)
-		copy(l.counter, b.Counter)
-	}
-	if err := setRows("class labels", l.program.labels, b.Labels, l.n, l.n); err != nil {
-		return err
-	}
-	return setRows("augmentation labels", l.program.augment, b.Augment, l.n, l.n)
 }
 
 // setGrad binds the flat gradient buffer.

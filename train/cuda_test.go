@@ -51,14 +51,18 @@ func deviation(a, b []float64) float64 {
 
 // Steps from one seed, 200 in float32, have one loss curve on the processor and on the GPU:
 // they see the same images, noise and dropout, and rounding is all that differs.
+// One run is of images as they are, which go to the GPU as bytes, the other of
+// augmented ones.
 func TestLossCurves(t *testing.T) {
 	for _, p := range []struct {
 		precision string
 		steps     int
+		augment   float64
 		allowed   float64
-	}{{"fp32", 200, 1e-4}, {"bf16", 50, 5e-3}} {
+	}{{"fp32", 200, 0, 1e-4}, {"bf16", 50, 0.3, 5e-3}} {
 		d := gputest.First(t, p.precision)
 		c := small(t, p.steps)
+		c.Augment = p.augment
 		want, _ := curve(t, c, options(t, t.TempDir()))
 		o := options(t, t.TempDir())
 		o.Device = d
@@ -70,6 +74,35 @@ func TestLossCurves(t *testing.T) {
 		t.Logf("%s: the losses differ by %.2e of their mean; the first are %.3g, the last %.3g", p.precision, e, got[:3], got[p.steps-3:])
 		if !(e <= p.allowed) {
 			t.Errorf("%s: the losses differ by %.2e of their mean, want at most %g", p.precision, e, p.allowed)
+		}
+	}
+}
+
+// A step sends about a byte an element, and brings the losses and the gradient's
+// norm back.
+func TestTrafficOnTheGPU(t *testing.T) {
+	const align = 256 // each array takes a multiple of these bytes
+	c := small(t, 3)
+	c.Augment, c.Batch, c.Micro = 0, 32, 32
+	c.Duration = 3 * 32e-6
+	o := options(t, t.TempDir())
+	o.Device = gputest.First(t, "fp32")
+	device := o.Device.Backend().(interface{ Traffic() (up, down int64) })
+	var ups, downs []int64
+	o.Hooks.Step = func(Step) {
+		up, down := device.Traffic()
+		ups, downs = append(ups, up), append(downs, down)
+	}
+	mustRun(t, c, o)
+	pixels := int64(c.Batch * c.Resolution * c.Resolution)
+	for i := 1; i < len(ups)-1; i++ { // the last step sends none ahead
+		up, down := ups[i]-ups[i-1], downs[i]-downs[i-1]
+		t.Logf("step %d: %d bytes up for %d pixels, %d down", i, up, pixels, down)
+		if up < pixels || up > pixels+20*align {
+			t.Errorf("step %d sent %d bytes, want %d and at most 20 arrays of numbers", i, up, pixels)
+		}
+		if down > int64(4*c.Batch)+align {
+			t.Errorf("step %d brought %d bytes back, want the %d losses and a number", i, down, c.Batch)
 		}
 	}
 }

@@ -121,3 +121,24 @@ func TestTooLittleDeviceMemory(t *testing.T) {
 		t.Errorf("a folder was left: %v", err)
 	}
 }
+
+// A step sends the pixels as bytes, by which numbers the noise is drawn, and a few
+// numbers for each image; augmented images, which are no bytes, as float32.
+func TestBytesOfAStep(t *testing.T) {
+	const dim, numbers, fixed = 64, 64, 32 // numbers: bytes an image, fixed: a microbatch
+	for augment, element := range map[float64]int64{0: 1, 0.5: 4} {
+		c := brief(t)
+		c.Validation, c.Augment = 0, augment
+		b := &detached.Backend{}
+		o := on(t, b)
+		var steps int64
+		o.Hooks.Step = func(Step) { steps++ }
+		mustRun(t, c, o)
+		images, runs := steps*int64(c.Batch), int64(b.Runs())
+		pixels := images * dim * element
+		most := pixels + images*(numbers+4*augmentLabels) + runs*fixed
+		if got := b.Sent(); runs != 2*steps || got < pixels || got > most {
+			t.Errorf("augmentation %g: %d bytes in %d runs, want %d to %d", augment, got, runs, pixels, most)
+		}
+	}
+}

@@ -39,7 +39,7 @@ func (l levels) supported(sigma float64) float64 {
 
 // draws fills a model.Batch with everything random about a range of images,
 // each a function of the seed and the image's number alone: augmentation, noise
-// level, noise, label dropout.
+// level, label dropout, and by which numbers the device draws the noise.
 type draws struct {
 	levels
 	pipe         *augment.Pipe // nil for none
@@ -66,8 +66,8 @@ func newDraws(c Config, dim int) (*draws, error) {
 	}
 	for i := range d.batch {
 		d.batch[i] = model.Batch{
-			Noise: make([]float32, n*dim), Sigma: make([]float64, n), Weight: make([]float64, n),
-			Seed: c.Seed, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
+			Sigma: make([]float64, n), Weight: make([]float64, n),
+			Seed: c.Seed, Stream: rng.Noise, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
 		}
 		if d.classes > 0 {
 			d.batch[i].Labels = make([]float32, n*d.classes)
@@ -87,14 +87,13 @@ func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
 	augmented := d.augmented[d.turn]
 	d.turn = 1 - d.turn
 	n := len(m.Sigma)
-	m.Images = b.Images[at*d.dim : (at+n)*d.dim]
+	m.Pixels = b.Pixels[at*d.dim : (at+n)*d.dim]
 	clear(m.Labels)
 	for i := range n {
 		counter := b.Start + int64(at+i)
 		m.Counter[i] = counter
 		m.Sigma[i] = d.supported(d.loss.Draw(d.seed, uint64(counter)))
 		m.Weight[i] = d.loss.Weight(m.Sigma[i])
-		rng.FillNormal(m.Noise[i*d.dim:(i+1)*d.dim], d.seed, rng.Noise, uint64(counter))
 		// An image without a label is trained as one whose label was dropped.
 		if label := b.Labels[at+i]; d.classes > 0 && label >= 0 && !d.dropsLabel(counter) {
 			m.Labels[i*d.classes+label] = 1
@@ -103,14 +102,14 @@ func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
 	return m, d.augment(m, augmented)
 }
 
-// augment transforms the clean images of a batch, in the copy given, and labels
-// them.
-func (d *draws) augment(m *model.Batch, copied []float32) error {
+// augment transforms the clean images of a batch, in the memory given, and labels
+// them. The results are no 8-bit values.
+func (d *draws) augment(m *model.Batch, images []float32) error {
 	if d.pipe == nil {
 		return nil
 	}
-	copy(copied, m.Images)
-	m.Images = copied
+	data.Normalize(images, m.Pixels)
+	m.Images = images
 	labels := d.pipe.Labels()
 	for i, counter := range m.Counter {
 		err := d.pipe.Apply(m.Images[i*d.dim:(i+1)*d.dim], m.Augment[i*labels:(i+1)*labels], d.seed, uint64(counter))

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"edm/data"
-	"edm/internal/rng"
 	"edm/loss"
 	"edm/model"
 )
@@ -103,7 +102,7 @@ func Trades(c Config, d *model.Device) ([]Trade, error) {
 	return trades, nil
 }
 
-// Plan is Estimate with the time: it runs a microbatch of noise.
+// Plan is Estimate with the time: it runs a microbatch of black images with noise.
 func Plan(c Config, d *model.Device) (PlanInfo, error) {
 	info, err := Estimate(c, d)
 	if err != nil {
@@ -129,8 +128,7 @@ func Plan(c Config, d *model.Device) (PlanInfo, error) {
 // timeGradient returns the time of one microbatch.
 func (s *stepper) timeGradient(dim int) (time.Duration, error) {
 	c := s.config
-	b := &data.Batch{N: c.Micro, Images: make([]float32, c.Micro*dim), Labels: make([]int, c.Micro)}
-	rng.FillNormal(b.Images, 0, rng.Noise, 0)
+	b := &data.Batch{N: c.Micro, Pixels: make([]uint8, c.Micro*dim), Labels: make([]int, c.Micro)}
 	o, err := c.Objective()
 	if err != nil {
 		return 0, err

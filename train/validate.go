@@ -47,23 +47,21 @@ func newValidation(c Config, m *model.Model, ds data.Dataset) (*validation, erro
 func (v *validation) triples(c Config, ds data.Dataset, at, dim int) (model.Batch, error) {
 	n := min(c.Micro, ds.Len()-at)
 	b := model.Batch{
-		Images: make([]float32, c.Micro*dim), Noise: make([]float32, c.Micro*dim),
-		Sigma: make([]float64, c.Micro), Weight: make([]float64, c.Micro), Counter: make([]int64, c.Micro),
+		Pixels: make([]uint8, c.Micro*dim), Stream: rng.Validate, Counter: make([]int64, c.Micro),
+		Sigma: make([]float64, c.Micro), Weight: make([]float64, c.Micro),
 	}
 	if c.Classes > 0 {
 		b.Labels = make([]float32, c.Micro*c.Classes)
 	}
-	pixels := make([]uint8, dim)
 	for i := range c.Micro {
 		k := at
 		if i < n {
 			k += i
 		}
-		if err := ds.Image(k, pixels); err != nil {
+		if err := ds.Image(k, b.Pixels[i*dim:(i+1)*dim]); err != nil {
 			return b, err
 		}
-		data.Normalize(b.Images[i*dim:(i+1)*dim], pixels)
-		rng.FillNormal(b.Noise[i*dim:(i+1)*dim], 0, rng.Validate, uint64(k))
+		b.Counter[i] = int64(k)
 		b.Sigma[i] = v.supported(v.loss.Quantile((float64(k) + 0.5) / float64(ds.Len())))
 		if i < n {
 			b.Weight[i] = v.loss.Weight(b.Sigma[i])

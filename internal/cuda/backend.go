@@ -119,6 +119,10 @@ func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
 	return nil, errors.New("cuda: there are no single kernels to run: make an engine.Machine, which runs the program on the device")
 }
 
+// Traffic returns how many bytes went to the device and came back since it was
+// opened.
+func (b *Backend) Traffic() (up, down int64) { return b.device.Traffic() }
+
 // Workspace implements engine.Executor.
 func (b *Backend) Workspace(c engine.Call) (int, error) {
 	k, err := newKernel(b.precision, c)

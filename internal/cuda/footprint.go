@@ -64,5 +64,5 @@ func (m *modules) allowance(name string) (int64, error) {
 // text returns a module's PTX for the device.
 func (m *modules) text(name string) (string, error) {
 	info := m.device.Info()
-	return ptx.Module(name, 10*info.Major+info.Minor)
+	return ptx.Module(name, 10*info.Major+info.Minor, info.Driver)
 }

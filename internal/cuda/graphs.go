@@ -77,14 +77,8 @@ func (r *runner) record() (*recorded, error) {
 	for id := range r.values {
 		g.addresses = append(g.addresses, r.values[id].at)
 	}
-	var all []placed
-	for i, k := range r.kernels {
-		for _, l := range k.launches(r.operands(i)) {
-			all = append(all, placed{l, i})
-		}
-	}
 	var err error
-	if g.trail, err = r.b.newTrail(all); err != nil {
+	if g.trail, err = r.b.newTrail(slices.Collect(r.launches())); err != nil {
 		return nil, err
 	}
 	if g.graph, err = r.capture(g.trail); err != nil {

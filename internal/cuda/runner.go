@@ -5,8 +5,8 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
-	"slices"
 
 	"edm/internal/engine"
 	"edm/internal/op"
@@ -34,14 +34,6 @@ type runner struct {
 	graphs  []*recorded
 	current *recorded // for the addresses as they are; nil to look it up
 	replay  *recorded // what the run replays; nil if its launches were waited for
-}
-
-// bound is what an input or output stands for now, and where every value lies.
-type bound struct {
-	buffer  engine.Buffer
-	version uint64
-	at      pointer
-	staged  *staged // nil unless it was needed
 }
 
 // NewRunner implements engine.Executor.
@@ -74,22 +66,6 @@ func (r *runner) allocate() error {
 		}
 	}
 	return r.lanes.init(r.b)
-}
-
-// Bind implements engine.Runner.
-func (r *runner) Bind(id int, b engine.Buffer, version uint64) {
-	v := &r.values[id]
-	if same(v.buffer, b) && v.version == version {
-		return
-	}
-	v.buffer, v.version = b, version
-	r.stale = true
-}
-
-// same reports whether two buffers are the same memory.
-func same(a, b engine.Buffer) bool {
-	x, y := bytesOf(a), bytesOf(b)
-	return len(x) == len(y) && (len(x) == 0 || &x[0] == &y[0])
 }
 
 // Start implements engine.Runner.
@@ -179,71 +155,11 @@ func (r *runner) arrange() error {
 	return nil
 }
 
-// resolve looks up where inputs and outputs lie: with their counterparts, or
-// where they are staged.
-func (r *runner) resolve() error {
-	var inputs, outputs []*staged
-	for id := range r.values {
-		role := r.program.Value(id).Role
-		if role == engine.Intermediate {
-			continue
-		}
-		v := &r.values[id]
-		at, mirrored := r.b.mirrors.find(v.buffer.F32)
-		if mirrored {
-			r.move(v, at)
-			if v.staged != nil {
-				v.staged.host = nil
-			}
-			continue
-		}
-		host := bytesOf(v.buffer)
-		if v.staged == nil {
-			v.staged = &staged{size: len(host)}
-			if role == engine.Input {
-				inputs = append(inputs, v.staged)
-			} else {
-				outputs = append(outputs, v.staged)
-			}
-		}
-		v.staged.host, v.staged.version = host, v.version
-	}
-	if err := errors.Join(r.lanes.add(inputs, true), r.lanes.add(outputs, false)); err != nil {
-		r.forget(inputs, outputs)
-		return err
-	}
-	for id := range r.values {
-		if v := &r.values[id]; v.staged != nil && v.staged.host != nil {
-			r.move(v, v.staged.place())
-		}
-	}
-	return nil
-}
-
-// forget makes the values that got no place ask for one again.
-func (r *runner) forget(groups ...[]*staged) {
-	for id := range r.values {
-		v := &r.values[id]
-		for _, members := range groups {
-			if v.staged != nil && v.staged.block == nil && slices.Contains(members, v.staged) {
-				v.staged = nil
-			}
-		}
-	}
-}
-
-// move notes where a value lies.
-func (r *runner) move(v *bound, at pointer) {
-	if v.at != at {
-		v.at, r.current = at, nil
-	}
-}
-
 // run queues the program on the compute stream.
 func (r *runner) run() error {
 	if !r.checked || r.b.always {
 		r.replay = nil
-		if err := r.each(r.waited); err != nil {
+		if err := r.each(r.launches(), r.waited); err != nil {
 			return err
 		}
 		r.checked = true
@@ -260,18 +176,35 @@ func (r *runner) run() error {
 	return nil
 }
 
-// each calls do for every launch of the program, made ready, and adds to its
-// error which kernel and operation that was.
-func (r *runner) each(do func(l *ready) error) error {
-	for i, k := range r.kernels {
-		for _, l := range k.launches(r.operands(i)) {
-			p, err := r.b.modules.prepare(l, 0)
-			if err == nil {
-				err = do(p)
+// launches returns what computes the program, in order: first what makes inputs,
+// which is of no step, then the steps.
+func (r *runner) launches() iter.Seq[placed] {
+	return func(yield func(placed) bool) {
+		for l := range r.feeds() {
+			if !yield(l) {
+				return
 			}
-			if err != nil {
-				return r.fault(placed{l, i}, err)
+		}
+		for i, k := range r.kernels {
+			for _, l := range k.launches(r.operands(i)) {
+				if !yield(placed{l, i}) {
+					return
+				}
 			}
+		}
+	}
+}
+
+// each calls do for launches, made ready, and adds to its error which kernel and
+// operation that was.
+func (r *runner) each(launches iter.Seq[placed], do func(l *ready) error) error {
+	for l := range launches {
+		p, err := r.b.modules.prepare(l.launch, 0)
+		if err == nil {
+			err = do(p)
+		}
+		if err != nil {
+			return r.fault(l, err)
 		}
 	}
 	return nil
@@ -282,6 +215,9 @@ func (r *runner) fault(l placed, err error) error { return fmt.Errorf("%s: %w", 
 
 // where names the kernel and the operation of a launch.
 func (r *runner) where(l placed) string {
+	if l.step == noStep {
+		return fmt.Sprintf("kernel %s of an input", l.kernelName())
+	}
 	return fmt.Sprintf("kernel %s of operation %d, %s", l.kernelName(), l.step, opName(&r.program.Steps[l.step]))
 }
 
@@ -313,7 +249,7 @@ func (r *runner) Close() error {
 		err = errors.Join(err, g.close())
 	}
 	r.graphs, r.current = nil, nil
-	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena))
+	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena), r.freeFeeds())
 	r.arena = 0
 	return r.b.failed("give a program's memory back", err)
 }

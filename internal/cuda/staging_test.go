@@ -26,27 +26,35 @@ func TestStagingAfterFaults(t *testing.T) {
 		failOnce(t, listens == "true")
 		return
 	}
-	listens := strings.Contains(backend(t, fp32).String(), "emulated")
 	for _, fault := range []string{
-		"cuMemAlloc:3:OUT_OF_MEMORY", "cuMemAlloc:4:OUT_OF_MEMORY", "cuMemAlloc:5:OUT_OF_MEMORY", "cuMemAllocHost:2:OUT_OF_MEMORY",
+		"cuMemAlloc:3:OUT_OF_MEMORY", "cuMemAlloc:4:OUT_OF_MEMORY", "cuMemAlloc:5:OUT_OF_MEMORY", "cuMemAlloc:6:OUT_OF_MEMORY",
+		"cuMemAllocHost:2:OUT_OF_MEMORY",
 		"cuMemcpyHtoDAsync:1:OUT_OF_MEMORY", "cuStreamWaitEvent:1:OUT_OF_MEMORY", "cuEventRecord:1:OUT_OF_MEMORY",
 	} {
-		child := exec.Command(os.Args[0], "-test.run=^TestStagingAfterFaults$")
-		child.Env = append(os.Environ(), fmt.Sprintf("%s=%t", stagingChild, listens), "EDM_EMULATOR_FAIL="+fault)
-		if said, err := child.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", fault, err, said)
-		}
+		withFault(t, fault)
+	}
+}
+
+// withFault runs the calling test in a process of its own in which a fault is
+// asked of the driver.
+func withFault(t *testing.T, fault string) {
+	t.Helper()
+	listens := strings.Contains(backend(t, fp32).String(), "emulated")
+	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	child.Env = append(os.Environ(), fmt.Sprintf("%s=%t", stagingChild, listens), "EDM_EMULATOR_FAIL="+fault)
+	if said, err := child.CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s", fault, err, said)
 	}
 }
 
 // failOnce runs a program whose first run fails, unless the driver is a real one,
-// then twice with new inputs.
+// then twice with new inputs. One input is fed.
 func failOnce(t *testing.T, fails bool) {
 	r := newAdder(t, backend(t, fp32), 4)
-	x, y, z := []float32{1, 2, 3, 4}, []float32{5, 6, 7, 8}, make([]float32, 4)
-	for id, f := range [][]float32{x, y, z} {
-		r.Bind(id, engine.Buffer{F32: f}, 0)
-	}
+	x, y, z := []float32{1, 2, 3, 4}, engine.Pixels{255, 0, 255, 255}, make([]float32, 4)
+	r.Bind(0, engine.Buffer{F32: x}, 0)
+	r.Feed(1, y)
+	r.Bind(2, engine.Buffer{F32: z}, 0)
 	err := r.Start()
 	if err == nil {
 		err = r.Wait()
@@ -56,10 +64,11 @@ func failOnce(t *testing.T, fails bool) {
 	}
 	for range 2 {
 		x[0]++
+		y[0] = 255 - y[0]
 		if err := errors.Join(r.Start(), r.Wait()); err != nil {
 			t.Fatalf("after %v: %v", err, err)
 		}
-		if want := []float32{x[0] + y[0], 8, 10, 12}; !slices.Equal(z, want) {
+		if want := []float32{x[0] + float32(y[0])/127.5 - 1, 1, 4, 5}; !slices.Equal(z, want) {
 			t.Fatalf("%v, want %v", z, want)
 		}
 	}

@@ -27,6 +27,9 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 		if err != nil {
 			return err
 		}
+		if err := r.each(r.feeds(), r.waited); err != nil {
+			return errors.Join(err, clock.close())
+		}
 		for i := range r.kernels {
 			took, err := r.timeStep(i, clock)
 			if err != nil {

@@ -23,6 +23,7 @@ type Backend struct {
 	FailRun int
 
 	used  int64
+	sent  int64
 	runs  int
 	pairs []pair
 }
@@ -35,6 +36,7 @@ var (
 	_ engine.Executor = (*Backend)(nil)
 	_ engine.Memory   = (*Backend)(nil)
 	_ engine.Updater  = (*Backend)(nil)
+	_ engine.Feeder   = (*runner)(nil)
 )
 
 // ErrFault is the error of the run that FailRun names and of all that follow.
@@ -50,6 +52,9 @@ func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
 
 // Runs returns how many runs began.
 func (b *Backend) Runs() int { return b.runs }
+
+// Sent returns the bytes of the inputs that runs have copied from the host.
+func (b *Backend) Sent() int64 { return b.sent }
 
 // Used returns the bytes in use.
 func (b *Backend) Used() int64 { return b.used }
@@ -228,10 +233,11 @@ type runner struct {
 	running bool
 }
 
-// value is an input or output: what is bound to it, and memory of its own for
-// when that has no counterpart.
+// value is an input or output: what is bound to it or fed, and memory of its own
+// for when that has no counterpart.
 type value struct {
 	bound, own engine.Buffer
+	feed       engine.Feed // nil for what is bound
 }
 
 // NewRunner implements engine.Executor.
@@ -256,7 +262,30 @@ func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
 }
 
 // Bind implements engine.Runner.
-func (r *runner) Bind(id int, b engine.Buffer, _ uint64) { r.values[id].bound = b }
+func (r *runner) Bind(id int, b engine.Buffer, _ uint64) {
+	r.values[id].bound, r.values[id].feed = b, nil
+}
+
+// Feed implements engine.Feeder.
+func (r *runner) Feed(id int, f engine.Feed) {
+	r.values[id].bound, r.values[id].feed = engine.Buffer{}, f
+}
+
+// receive brings an input to the device.
+func (r *runner) receive(v *value) {
+	switch f := v.feed.(type) {
+	case engine.Pixels:
+		r.b.sent += int64(len(f))
+	case engine.Normals:
+		r.b.sent += 8 * int64(2+len(f.Index))
+	case nil:
+		if r.b.find(v.bound.F32) == nil {
+			r.b.sent += int64(4*copy(v.own.F32, v.bound.F32) + 8*copy(v.own.I64, v.bound.I64))
+		}
+		return
+	}
+	v.feed.Fill(v.own.F32)
+}
 
 // at returns where a value lies.
 func (r *runner) at(id int) engine.Buffer {
@@ -283,10 +312,9 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 	if err := r.b.fault(); err != nil {
 		return err
 	}
-	for id, v := range r.values {
+	for id := range r.values {
 		if r.program.Value(id).Role == engine.Input {
-			copy(v.own.F32, v.bound.F32)
-			copy(v.own.I64, v.bound.I64)
+			r.receive(&r.values[id])
 		}
 	}
 	r.running = true

@@ -22,7 +22,8 @@ type Machine struct {
 	args    []Args
 	slots   [][]slot // where each value's buffer stands in args
 	values  []Buffer
-	bound   []bool // by Bind; others follow the node's Gorgonia value
+	bound   []bool // by Bind or Feed; others follow the node's Gorgonia value
+	fed     map[int]fed
 	arena   Buffer
 }
 
@@ -36,7 +37,7 @@ var _ gorgonia.VM = (*Machine)(nil)
 
 // NewMachine prepares the kernels of p and allocates its arena.
 func NewMachine(p *Program) (*Machine, error) {
-	m := &Machine{program: p, values: make([]Buffer, len(p.values)), bound: make([]bool, len(p.values))}
+	m := &Machine{program: p, values: make([]Buffer, len(p.values)), bound: make([]bool, len(p.values)), fed: map[int]fed{}}
 	if b, ok := p.backend.(Executor); ok {
 		var err error
 		if m.runner, err = b.NewRunner(p); err != nil {

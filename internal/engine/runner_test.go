@@ -37,7 +37,8 @@ func TestExecutorRunsPrograms(t *testing.T) {
 // sum is a program that adds two vectors of four, on a backend.
 type sum struct {
 	*engine.Machine
-	x, y, out []float32
+	first, last *gorgonia.Node // x and the output
+	x, y, out   []float32
 }
 
 func newSum(t *testing.T, b engine.Backend) *sum {
@@ -55,7 +56,7 @@ func newSum(t *testing.T, b engine.Backend) *sum {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sum{x: []float32{1, 2, 3, 4}, y: []float32{10, 20, 30, 40}, out: make([]float32, 4)}
+	s := &sum{first: x, last: z, x: []float32{1, 2, 3, 4}, y: []float32{10, 20, 30, 40}, out: make([]float32, 4)}
 	if s.Machine, err = engine.NewMachine(p); err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func All() []Rule {
 			Why: "published networks become snapshots in one place; what samples or trains sees snapshots only"},
 		{Package: "internal/op", Imports: []string{"internal/ref", "internal/rng"}, Gorgonia: true,
 			Why: "an op is a shape, a gradient and its definition in internal/ref; what runs it is not its concern"},
-		{Package: "internal/engine", Imports: []string{"internal/op", "internal/ref"}, Gorgonia: true,
+		{Package: "internal/engine", Imports: []string{"internal/op", "internal/ref", "internal/rng"}, Gorgonia: true,
 			Why: "the executor plans any graph of ops and holds the portable backend, which runs their definitions; faster backends build on it, not the reverse"},
 		{Package: "internal/cpu", Imports: []string{"internal/engine", "internal/op", "internal/ref", "internal/rng"},
 			Why: "kernels see flat buffers; a graph type in them would bring the graph into the inner loops"},

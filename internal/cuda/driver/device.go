@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"gorgonia.org/cu"
 )
@@ -53,6 +54,8 @@ type Device struct {
 	thread *thread
 	info   Info
 	device cu.Device
+
+	up, down atomic.Int64 // bytes copied from and to the host
 }
 
 // Count returns the number of CUDA devices, or why there can be none: no driver
@@ -135,6 +138,10 @@ func (d *Device) Close() error {
 // its error. Called on that thread, which is to say inside another Do, it calls
 // f. Goroutines take turns. f must not end its goroutine, so no t.Fatal in it.
 func (d *Device) Do(f func() error) error { return d.thread.do(f) }
+
+// Traffic returns how many bytes were copied to the device and back since it was
+// opened, copies that are still queued included.
+func (d *Device) Traffic() (up, down int64) { return d.up.Load(), d.down.Load() }
 
 // Info returns what the device is.
 func (d *Device) Info() Info { return d.info }

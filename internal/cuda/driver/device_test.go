@@ -58,9 +58,13 @@ func TestMemory(t *testing.T) {
 		sent[i] = float32(i) - 0.5
 	}
 	must(t, driver.Upload(d, at, sent))
-	must(t, driver.Download(d, got, at))
+	must(t, driver.Download(d, got[:10], at))
+	must(t, driver.Download(d, got[10:], at+40))
 	if !slices.Equal(got, sent) {
 		t.Error("what came back is not what was sent")
+	}
+	if up, down := d.Traffic(); up != 4*n || down != 4*n {
+		t.Errorf("%d bytes went up and %d down, want %d of each", up, down, 4*n)
 	}
 	// Whole words in the middle, the rest untouched.
 	must(t, d.Fill(at+40, 0x40490fdb, 5))

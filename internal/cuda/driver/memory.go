@@ -53,6 +53,7 @@ func Upload[T Element](d *Device, dst uint64, src []T) error {
 	}
 	n := int64(len(src)) * int64(unsafe.Sizeof(src[0]))
 	return d.alone(func() error {
+		d.up.Add(n)
 		return wrap("cuMemcpyHtoD_v2", cu.MemcpyHtoD(cu.DevicePtr(dst), unsafe.Pointer(unsafe.SliceData(src)), n))
 	})
 }
@@ -65,6 +66,7 @@ func Download[T Element](d *Device, dst []T, src uint64) error {
 	}
 	n := int64(len(dst)) * int64(unsafe.Sizeof(dst[0]))
 	return d.alone(func() error {
+		d.down.Add(n)
 		return wrap("cuMemcpyDtoH_v2", cu.MemcpyDtoH(unsafe.Pointer(unsafe.SliceData(dst)), cu.DevicePtr(src), n))
 	})
 }

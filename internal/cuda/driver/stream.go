@@ -48,6 +48,7 @@ func (s *Stream) Upload(dst uint64, src *Pinned, offset, n int) error {
 		return err
 	}
 	return s.device.Do(func() error {
+		s.device.up.Add(int64(n))
 		return wrap("cuMemcpyHtoDAsync_v2", cu.MemcpyHtoDAsync(cu.DevicePtr(dst), from, int64(n), s.stream))
 	})
 }
@@ -60,6 +61,7 @@ func (s *Stream) Download(dst *Pinned, offset, n int, src uint64) error {
 		return err
 	}
 	return s.device.Do(func() error {
+		s.device.down.Add(int64(n))
 		return wrap("cuMemcpyDtoHAsync_v2", cu.MemcpyDtoHAsync(to, cu.DevicePtr(src), int64(n), s.stream))
 	})
 }

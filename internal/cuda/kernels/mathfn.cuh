@@ -117,6 +117,42 @@ DEVICE double precise_cos(double x) { return sin_quarters(x, 1); }
 DEVICE float precise_sin(float x) { return (float)sin_quarters(x, 0); }
 DEVICE float precise_cos(float x) { return (float)sin_quarters(x, 1); }
 
+// SineCosine is both of one angle.
+struct SineCosine {
+  double sine, cosine;
+};
+
+// precise_sine_cosine returns precise_sin and precise_cos for |x| <= 2^31.
+DEVICE SineCosine precise_sine_cosine(double x) {
+  const Quarter q = quarter_turns(x);
+  const double s = sin_rest(q.rest), c = cos_rest(q.rest);
+  const double sine = q.k & 1 ? c : s, cosine = q.k & 1 ? s : c;
+  return {q.k & 2 ? -sine : sine, (q.k + 1) & 2 ? -cosine : cosine};
+}
+
+// precise_log returns the natural logarithm of a positive normal number to 1 ulp
+// of double: as fast_log, with the series of 2 atanh(s) to s^21.
+DEVICE double precise_log(double x) {
+  const uint64 root = 0x3fe6a09e667f3bcdull; // sqrt(1/2)
+  const uint64 i = double_bits(x) - root;
+  const double e = (double)((int64)i >> 52);
+  const double f = bits_double((i & 0x000fffffffffffffull) + root) - 1.0;
+  const double s = f / (2.0 + f), z = s * s;
+  double rest = 2.0 / 21;
+  rest = fused(rest, z, 2.0 / 19);
+  rest = fused(rest, z, 2.0 / 17);
+  rest = fused(rest, z, 2.0 / 15);
+  rest = fused(rest, z, 2.0 / 13);
+  rest = fused(rest, z, 2.0 / 11);
+  rest = fused(rest, z, 2.0 / 9);
+  rest = fused(rest, z, 2.0 / 7);
+  rest = fused(rest, z, 2.0 / 5);
+  rest = fused(rest, z, 2.0 / 3) * z;
+  const double square = 0.5 * f * f;
+  const double low = fused(s, square + rest, e * 2.3190468138462996e-17);
+  return fused(e, 0.69314718055994529, f - (square - low));
+}
+
 // precise_exp returns e^x to 2 ulp of double: 0 below -708, infinity above 709.
 DEVICE double precise_exp(double x) {
   if (x < -708.0) return 0.0;

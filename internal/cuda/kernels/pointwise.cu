@@ -1,6 +1,7 @@
 // Operations on single elements: activations, sums, products with a number of
 // each image, copies of channels, dropout.
 #include "prelude.cuh"
+#include "philox.cuh"
 #include "quads.cuh"
 
 // The operations: of elements a and b, and a factor f of the row.
@@ -134,28 +135,6 @@ KERNEL void LAUNCH_BOUNDS(256, 4)
   }
 }
 EXPORT(copy_rows)
-
-// Words are the four random words of a block.
-struct Words {
-  unsigned v[4];
-};
-
-// philox returns the Philox4x32-10 block of a counter under a key (Salmon et al.
-// 2011): the generator of internal/rng.
-DEVICE Words philox(unsigned c0, unsigned c1, unsigned c2, unsigned c3, unsigned k0, unsigned k1) {
-#pragma unroll
-  for (int round = 0; round < 10; round++) {
-    const unsigned h0 = multiply_high(0xD2511F53u, c0), l0 = 0xD2511F53u * c0;
-    const unsigned h1 = multiply_high(0xCD9E8D57u, c2), l1 = 0xCD9E8D57u * c2;
-    c0 = h1 ^ c1 ^ k0;
-    c1 = l1;
-    c2 = h0 ^ c3 ^ k1;
-    c3 = l0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  return Words{{c0, c1, c2, c3}};
-}
 
 // dropout writes x/(1-p) where the element's random word is at least p*2^32, else
 // 0. Element i of image n = blockIdx.y has word i%4 of block first + i/4 of its

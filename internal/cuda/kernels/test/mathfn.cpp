@@ -1,9 +1,11 @@
-// Holds the functions of mathfn.cuh to their error bounds, against long double,
-// and to their values at the edges. Built and run by run.sh beside it.
+// Holds the functions of mathfn.cuh and philox.cuh to their error bounds, against
+// long double, and to their values at the edges. Built and run by run.sh beside it.
 #include "../prelude.cuh"
+#include "../philox.cuh"
 
 #include <cmath>
 #include <cstdio>
+#include <initializer_list>
 #include <limits>
 
 namespace {
@@ -95,6 +97,56 @@ void check_turns() {
   report("precise_cos double", wide_cosines, 2.8);
 }
 
+void check_precise_log() {
+  Worst all, one;
+  for (double x = std::numeric_limits<double>::min(); x < 1e300; x *= 1.00031)
+    see(all, x, precise_log(x), std::log((long double)x));
+  for (int i = 1; i < 4000000; i++) {
+    const double x = i * 0x1p-21 * 1.0487;
+    see(one, x, precise_log(x), std::log((long double)x));
+    const double y = 1 - i * 0x1p-53; // the last numbers below 1
+    see(one, y, precise_log(y), std::log((long double)y));
+  }
+  report("precise_log", all, 1.0);
+  report("precise_log (0,2]", one, 1.0);
+}
+
+// A turn at once is a sine and a cosine, to the last bit.
+void check_sine_cosine() {
+  for (int i = -200000; i <= 200000; i++) {
+    const double x = i * 1.61803398875e-4 * (i & 1 ? 1 : 5000);
+    const SineCosine both = precise_sine_cosine(x);
+    if (both.sine == precise_sin(x) && both.cosine == precise_cos(x)) continue;
+    std::printf("precise_sine_cosine(%.17g) is not its parts  FAILED\n", x);
+    failures++;
+    return;
+  }
+}
+
+// The draws of a block, with the arithmetic of internal/rng in long double from
+// the logarithm and the angle on.
+void see_normals(Worst& w, const Words& words) {
+  const long double u = 1.0 - fraction(words.v[0], words.v[1]);
+  const double angle = 6.283185307179586 * fraction(words.v[2], words.v[3]);
+  const long double radius = std::sqrt(-2 * std::log(u));
+  const Normals got = box_muller(words);
+  see(w, got.v[0], got.v[0], radius * std::cos((long double)angle));
+  see(w, got.v[1], got.v[1], radius * std::sin((long double)angle));
+}
+
+void check_normals() {
+  Worst drawn, edges;
+  for (unsigned i = 0; i < 2000000; i++) see_normals(drawn, philox(i, 1, 2, 3, 4, 5));
+  // Both tails of the radius, and angles about the quarter turns.
+  for (unsigned high : {0u, 1u, 0x80000000u, 0xfffffffeu, 0xffffffffu})
+    for (unsigned low : {0u, 1u << 11, 0xfffff800u, 0xffffffffu})
+      for (unsigned turn = 0; turn < 64; turn++)
+        for (unsigned rest : {0u, 1u << 11, 0xfffff800u})
+          see_normals(edges, {{low, high, rest, (turn << 26) - (turn & 1)}});
+  report("box_muller", drawn, 0.501);
+  report("box_muller edges", edges, 0.501);
+}
+
 void check_precise_exp() {
   Worst w;
   for (int i = -7080000; i <= 7090000; i += 7) {
@@ -133,6 +185,9 @@ void check_edges() {
   equal("sin(inf)", precise_sin(infinity), nan_value);
   equal("cos(nan)", precise_cos(nan_value), nan_value);
   equal("sin(1e10)", precise_sin(1e10f), nan_value);
+  equal("precise_log(1)", precise_log(1.0), 0.0);
+  equal("the least draw's log", precise_log(0x1p-53), -36.7368005696771013991);
+  equal("a draw of zeros", box_muller({{0, 0, 0, 0}}).v[0], 0.0f);
   equal("precise_exp(0)", precise_exp(0.0), 1.0);
   equal("precise_exp(-800)", precise_exp(-800.0), 0.0);
   equal("precise_exp(800)", precise_exp(800.0), std::numeric_limits<double>::infinity());
@@ -144,6 +199,9 @@ int main() {
   check_exp();
   check_log();
   check_turns();
+  check_precise_log();
+  check_sine_cosine();
+  check_normals();
   check_precise_exp();
   check_edges();
   if (failures) std::printf("%d checks failed\n", failures);
