@@ -1,7 +1,7 @@
 // Convolution of packed pixels by packed weights, and its gradient by data, as one
 // product: rows are output channels, columns pixels, terms (channel, tap).
 //
-// As in convforward.cuh, the pixels that the taps of a block's pixels touch, a
+// As in convforward.cuh, whose tables and results these are, the pixels that the taps of a block's pixels touch, a
 // window of the input in padded order, are in shared memory once for all nine
 // taps; here for GROUP channels, a row of 64 bytes a pixel. A tap moves the rows
 // that a warp reads. Sums run over groups of channels and, within each, over taps:
@@ -10,11 +10,11 @@
 
 namespace packed {
 
-constexpr int GROUP = 32; // channels of a step
-constexpr int ROW = 2 * GROUP;           // bytes
-constexpr int PIECES = GROUP / PIECE;    // of a row
-constexpr int STAGES = 4;                // steps of weights in shared memory at once
-constexpr int TURN = THREADS / PIECES;   // rows that a block copies at a time
+constexpr int GROUP = 32;              // channels of a step
+constexpr int ROW = 2 * GROUP;         // bytes
+constexpr int PIECES = GROUP / PIECE;  // of a row
+constexpr int STAGES = 4;              // steps of weights in shared memory at once
+constexpr int TURN = THREADS / PIECES; // rows that a block copies at a time
 
 // window_buffers returns how many groups of channels are in shared memory: of a
 // 3x3 kernel the one in use and the next, which comes in parts during its taps.
@@ -61,8 +61,8 @@ DEVICE void load_window(unsigned char* window, const Source& s, const int* offse
 }
 
 // accumulate adds one step's products to a warp's sums. weights and window are
-// addresses in shared memory: the warp's first row, and the window moved by the tap,
-// of which the lane names rows at[j].
+// addresses in shared memory: of the warp's first row, and of the window, of which
+// the lane names rows at[j], moved by the tap.
 template <int MT, int NT>
 DEVICE void accumulate(float (&d)[MT][NT][4], unsigned weights, unsigned window, int moved,
                        const int (&at)[NT / 2], int lane) {
