@@ -114,13 +114,15 @@ func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
 	return nil, errors.New("cuda: there are no single kernels to run: make an engine.Machine, which runs the program on the device")
 }
 
-// Workspace implements engine.Executor.
-func (b *Backend) Workspace(c engine.Call) (int, error) {
-	k, err := newKernel(b.precision, c)
-	if err != nil {
-		return 0, err
-	}
-	return k.workspace(), nil
+// Layout implements engine.Executor.
+func (b *Backend) Layout(p *engine.Program) (engine.Layout, error) {
+	return engine.PlainLayout(p, func(c engine.Call) (int, error) {
+		k, err := newKernel(b.precision, c)
+		if err != nil {
+			return 0, err
+		}
+		return k.workspace(), nil
+	})
 }
 
 // Close waits for the device's work and gives its context back, with all memory

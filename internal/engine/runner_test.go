@@ -135,9 +135,11 @@ func TestExecutorFaults(t *testing.T) {
 // refusing has no attention.
 type refusing struct{ *detached.Backend }
 
-func (r refusing) Workspace(c engine.Call) (int, error) {
-	if _, ok := c.Spec.(op.Attn); ok {
-		return 0, errors.New("no kernel for " + op.Op{Spec: c.Spec}.String())
-	}
-	return r.Backend.Workspace(c)
+func (r refusing) Layout(p *engine.Program) (engine.Layout, error) {
+	return engine.PlainLayout(p, func(c engine.Call) (int, error) {
+		if _, ok := c.Spec.(op.Attn); ok {
+			return 0, errors.New("no kernel for " + op.Op{Spec: c.Spec}.String())
+		}
+		return 0, nil
+	})
 }
