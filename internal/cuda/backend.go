@@ -18,6 +18,7 @@ type Backend struct {
 	compute   *driver.Stream // kernels, in the order of their calls
 	copies    *driver.Stream // inputs on their way to the device
 	always    bool           // check every launch of every run
+	unpacked  bool           // store no value as packed pixels: tests compare the two
 	modules   modules
 	mirrors   mirrors
 	flat      optimiser
@@ -116,13 +117,24 @@ func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
 
 // Layout implements engine.Executor.
 func (b *Backend) Layout(p *engine.Program) (engine.Layout, error) {
-	return engine.PlainLayout(p, func(c engine.Call) (int, error) {
-		k, err := newKernel(b.precision, c)
-		if err != nil {
-			return 0, err
+	s, err := b.storage(p)
+	if err != nil {
+		return engine.Layout{}, err
+	}
+	return s.layout, nil
+}
+
+// storage decides how the values of a program are stored. Errors name the operation
+// that the device cannot run.
+func (b *Backend) storage(p *engine.Program) (*storage, error) {
+	kernels := make([]kernel, len(p.Steps))
+	for i, s := range p.Steps {
+		var err error
+		if kernels[i], err = newKernel(b.precision, s.Call); err != nil {
+			return nil, err
 		}
-		return k.workspace(), nil
-	})
+	}
+	return newStorage(p, kernels, !b.unpacked)
 }
 
 // Close waits for the device's work and gives its context back, with all memory

@@ -24,32 +24,27 @@ type Piece struct{ Len, First, Last int }
 const Absent = -1
 
 // PlainLayout returns the layout with every intermediate in the arena until the
-// last step that reads it, and with what workspace returns for each step. Errors
-// are those of workspace.
-func PlainLayout(p *Program, workspace func(Call) (int, error)) (Layout, error) {
+// last step that reads it, and with no scratch memory.
+func PlainLayout(p *Program) Layout {
 	l := Layout{Work: make([]int, len(p.Steps)), Last: make([]int, len(p.values))}
-	for i, s := range p.Steps {
-		var err error
-		if l.Work[i], err = workspace(s.Call); err != nil {
-			return Layout{}, err
-		}
-	}
 	for id, v := range p.values {
 		l.Last[id] = v.last
 	}
-	return l, nil
+	return l
 }
 
 // KernelLayout is PlainLayout with the scratch memory that a backend's kernels
 // want.
 func KernelLayout(p *Program, b Backend) (Layout, error) {
-	return PlainLayout(p, func(c Call) (int, error) {
-		k, err := b.Kernel(c)
+	l := PlainLayout(p)
+	for i, s := range p.Steps {
+		k, err := b.Kernel(s.Call)
 		if err != nil {
-			return 0, err
+			return Layout{}, err
 		}
-		return k.Workspace(), nil
-	})
+		l.Work[i] = k.Workspace()
+	}
+	return l, nil
 }
 
 // layout asks the backend.

@@ -187,9 +187,11 @@ func TestLiveBytesOfALayout(t *testing.T) {
 func TestLayoutFaults(t *testing.T) {
 	n := newTiny(t, tensor.Float32)
 	for name, edit := range map[string]func(l *engine.Layout){
-		"steps and":       func(l *engine.Layout) { l.Work = l.Work[1:] },
-		"values":          func(l *engine.Layout) { l.Last = append(l.Last, 0) },
-		"with value":      func(l *engine.Layout) { l.Last[len(l.Last)-1], l.Last[slices.Index(l.Last, slices.Max(l.Last))] = 0, 1 << 20 },
+		"steps and": func(l *engine.Layout) { l.Work = l.Work[1:] },
+		"values":    func(l *engine.Layout) { l.Last = append(l.Last, 0) },
+		"with value": func(l *engine.Layout) {
+			l.Last[len(l.Last)-1], l.Last[slices.Index(l.Last, slices.Max(l.Last))] = 0, 1<<20
+		},
 		"elements from":   func(l *engine.Layout) { l.Pieces = append(l.Pieces, engine.Piece{Len: 1, First: 3, Last: 2}) },
 		"of -1 elements":  func(l *engine.Layout) { l.Pieces[0].Len = -1 },
 		"to 1000000 of":   func(l *engine.Layout) { l.Pieces[0].Last = 1000000 },

@@ -136,10 +136,10 @@ func TestExecutorFaults(t *testing.T) {
 type refusing struct{ *detached.Backend }
 
 func (r refusing) Layout(p *engine.Program) (engine.Layout, error) {
-	return engine.PlainLayout(p, func(c engine.Call) (int, error) {
-		if _, ok := c.Spec.(op.Attn); ok {
-			return 0, errors.New("no kernel for " + op.Op{Spec: c.Spec}.String())
+	for _, s := range p.Steps {
+		if _, ok := s.Spec.(op.Attn); ok {
+			return engine.Layout{}, errors.New("no kernel for " + op.Op{Spec: s.Spec}.String())
 		}
-		return 0, nil
-	})
+	}
+	return r.Backend.Layout(p)
 }
