@@ -29,13 +29,13 @@ func (b *Backend) Beside(p *engine.Program, inputs, outputs []int) (engine.Footp
 	for _, n := range outputs {
 		f.Staging += int64(roundUp(n))
 	}
+	s, err := b.storage(p)
+	if err != nil {
+		return f, err
+	}
 	used := map[string]bool{}
-	for _, s := range p.Steps {
-		k, err := newKernel(b.precision, s.Call)
-		if err != nil {
-			return f, err
-		}
-		for _, l := range k.launches(operands{in: make([]pointer, len(s.Inputs))}) {
+	for i := range s.steps {
+		for _, l := range s.steps[i].launches(operands{}, nowhere, anywhere) {
 			f.Allowance += graphsAllowed * launchAllowance
 			used[l.module] = true
 		}
@@ -49,6 +49,11 @@ func (b *Backend) Beside(p *engine.Program, inputs, outputs []int) (engine.Footp
 	}
 	return f, nil
 }
+
+// nowhere and anywhere are places of values and of pieces, for launches that are
+// only looked at.
+func nowhere(int) pointer    { return 0 }
+func anywhere(i int) pointer { return pointer(flag(i != none)) }
 
 // allowance returns the bytes to allow for a module's code: none if it is loaded.
 func (m *modules) allowance(name string) (int64, error) {

@@ -23,7 +23,7 @@ func checking() bool { return os.Getenv(checkVariable) != "" }
 type runner struct {
 	b       *Backend
 	program *engine.Program
-	kernels []kernel // one a step
+	steps   []work
 	arena   pointer
 	values  []bound // one a value
 	lanes   lanes
@@ -38,14 +38,11 @@ type runner struct {
 
 // NewRunner implements engine.Executor.
 func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
-	r := &runner{b: b, program: p, values: make([]bound, p.NumValues()), stale: true}
-	for _, s := range p.Steps {
-		k, err := newKernel(b.precision, s.Call)
-		if err != nil {
-			return nil, err
-		}
-		r.kernels = append(r.kernels, k)
+	s, err := b.storage(p)
+	if err != nil {
+		return nil, err
 	}
+	r := &runner{b: b, program: p, steps: s.steps, values: make([]bound, p.NumValues()), stale: true}
 	if err := r.allocate(); err != nil {
 		return nil, errors.Join(b.failed("prepare a program", err), r.Close())
 	}
@@ -61,7 +58,7 @@ func (r *runner) allocate() error {
 		}
 	}
 	for id := range r.values {
-		if v := r.program.Value(id); v.Role == engine.Intermediate {
+		if v := r.program.Value(id); v.Span.Len > 0 {
 			r.values[id].at = r.arena.plus(v.Span.At)
 		}
 	}
@@ -185,8 +182,8 @@ func (r *runner) launches() iter.Seq[placed] {
 				return
 			}
 		}
-		for i, k := range r.kernels {
-			for _, l := range k.launches(r.operands(i)) {
+		for i := range r.steps {
+			for _, l := range r.stepLaunches(i) {
 				if !yield(placed{l, i}) {
 					return
 				}
@@ -229,17 +226,22 @@ func (r *runner) waited(l *ready) error {
 	return r.b.compute.Synchronize()
 }
 
-// operands returns where the arrays of a step lie.
-func (r *runner) operands(step int) operands {
+// stepLaunches returns what a step runs.
+func (r *runner) stepLaunches(step int) []launch {
 	s := &r.program.Steps[step]
-	o := operands{out: r.values[s.Output].at, in: make([]pointer, len(s.Inputs))}
-	for j, id := range s.Inputs {
-		o.in[j] = r.values[id].at
-	}
+	o := operands{out: r.values[s.Output].at}
 	if s.Work.Len > 0 {
 		o.work = r.arena.plus(s.Work.At)
 	}
-	return o
+	return r.steps[step].launches(o, func(id int) pointer { return r.values[id].at }, r.piece)
+}
+
+// piece returns where a piece of the arena lies; 0 of none.
+func (r *runner) piece(i int) pointer {
+	if i == none {
+		return 0
+	}
+	return r.arena.plus(r.program.Piece(i).At)
 }
 
 // Close implements engine.Runner.

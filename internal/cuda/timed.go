@@ -17,7 +17,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 	if r.running {
 		return errors.New("cuda: timed run: the run before was not waited for")
 	}
-	times := make([]time.Duration, len(r.kernels))
+	times := make([]time.Duration, len(r.steps))
 	r.replay = nil
 	err := r.b.device.Do(func() error {
 		if err := r.arrange(); err != nil {
@@ -30,7 +30,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 		if err := r.each(r.feeds(), r.waited); err != nil {
 			return errors.Join(err, clock.close())
 		}
-		for i := range r.kernels {
+		for i := range r.steps {
 			took, err := r.timeStep(i, clock)
 			if err != nil {
 				return errors.Join(err, clock.close())
@@ -52,7 +52,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 // timeStep runs one step and returns the time that the device took for it.
 func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 	var all []*ready
-	for _, l := range r.kernels[i].launches(r.operands(i)) {
+	for _, l := range r.stepLaunches(i) {
 		p, err := r.b.modules.prepare(l, 0)
 		if err != nil {
 			return 0, r.fault(placed{l, i}, err)
