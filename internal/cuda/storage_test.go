@@ -217,6 +217,32 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// A norm whose result something else reads, too, keeps it, and the dropout behind it
+// its own work.
+func TestNormsReadTwice(t *testing.T) {
+	const n, c = 2, 8
+	g := gorgonia.NewGraph()
+	input := func(name string, dtype tensor.Dtype, shape ...int) *gorgonia.Node {
+		return gorgonia.NewTensor(g, dtype, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+	}
+	real, whole := tensor.Float32, tensor.Int64
+	b := op.Builder{}
+	h := b.GroupNorm(input("x", real, n, c, 4, 4), input("gamma", real, c), input("beta", real, c), 2, 1e-5, true)
+	d := b.Apply(op.Dropout{}, h, input("p", real, 1), input("key", whole, 1), input("counter", whole, n))
+	y := b.Apply(op.Conv2D{Kernel: 1, Residual: true, Scale: 1}, d, input("w", real, c, c, 1, 1), h)
+	must(t, b.Err)
+	p, err := engine.Compile(&Backend{precision: bf16}, y)
+	must(t, err)
+	s := newStored(t, &Backend{precision: bf16}, p)
+	s.check(t)
+	const norm, drop, conv = 1, 2, 3
+	for _, i := range []int{norm, drop} {
+		if end := s.layout.Last[p.Steps[i].Output]; end != conv || s.steps[i].result != none || len(s.steps[i].kernel.launches(operands{in: make([]pointer, 4)})) == 0 {
+			t.Errorf("the elements of step %d end at step %d, want %d: it runs %+v", i, end, conv, s.steps[i])
+		}
+	}
+}
+
 // An input of the program keeps its elements, so that its packed copies end with the
 // steps that want them.
 func TestCopiesOfInputs(t *testing.T) {
@@ -296,10 +322,9 @@ func TestStorageChangesNoBit(t *testing.T) {
 	for _, arch := range unet.ArchNames() {
 		n := smallNetwork(t, arch)
 		want := n.run(t, floats, 0)
-		for _, forget := range []int{0, 2} {
-			for i, got := range n.run(t, packed, forget) {
-				optest.SameBits(t, fmt.Sprintf("%s, output %d", arch, i), got, want[i])
-			}
+		forget := map[string]int{unet.NCSNPP: 2}[arch] // blocks of one of them
+		for i, got := range n.run(t, packed, forget) {
+			optest.SameBits(t, fmt.Sprintf("%s, output %d", arch, i), got, want[i])
 		}
 	}
 }
@@ -314,9 +339,11 @@ func TestStorageOfCIFAR10(t *testing.T) {
 	for _, unpacked := range []bool{false, true} {
 		p := n.compile(t, &Backend{precision: bf16, unpacked: unpacked}, 0)
 		bytes[unpacked] = p.ArenaBytes()
-		t.Logf("unpacked: %v: %.1f MiB, at least %.1f", unpacked, float64(p.ArenaBytes())/(1<<20), float64(p.LiveBytes())/(1<<20))
+		if least := p.LiveBytes(); bytes[unpacked] > least*21/20 {
+			t.Errorf("an arena of %d bytes, %d are alive at most", bytes[unpacked], least)
+		}
 	}
-	if ratio := float64(bytes[false]) / float64(bytes[true]); ratio > 0.8 {
+	if ratio := float64(bytes[false]) / float64(bytes[true]); ratio > 0.78 {
 		t.Errorf("%d bytes, %.3f of %d", bytes[false], ratio, bytes[true])
 	}
 }
