@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"slices"
 
 	"edm/internal/cuda/driver"
@@ -16,7 +17,13 @@ const maxGraphs = 8
 // recorded is the program captured with its arrays at fixed addresses.
 type recorded struct {
 	addresses []pointer // of every value
+	maps      pointer   // tensor maps for them
 	graph     *driver.Graph
+}
+
+// close gives back what a program captured took, which must not be running.
+func (b *Backend) closeRecorded(g *recorded) error {
+	return errors.Join(g.graph.Close(), b.free(g.maps))
 }
 
 // graph returns the program captured for the addresses as they are.
@@ -38,7 +45,7 @@ func (r *runner) graph() (*recorded, error) {
 		}
 		oldest := r.graphs[0]
 		r.graphs = slices.Delete(r.graphs, 0, 1)
-		if err := oldest.graph.Close(); err != nil {
+		if err := r.b.closeRecorded(oldest); err != nil {
 			return nil, err
 		}
 	}
@@ -79,6 +86,9 @@ func (r *runner) record() (*recorded, error) {
 		}
 	}
 	var err error
+	if g.maps, err = r.b.place(all); err != nil {
+		return nil, err
+	}
 	g.graph, err = r.b.compute.Capture(func() error {
 		for i, l := range all {
 			if err := l.start(r.b.compute); err != nil {
@@ -87,7 +97,10 @@ func (r *runner) record() (*recorded, error) {
 		}
 		return nil
 	})
-	return g, err
+	if err != nil {
+		return nil, errors.Join(err, r.b.free(g.maps))
+	}
+	return g, nil
 }
 
 var _ engine.Prefetcher = (*runner)(nil)

@@ -24,7 +24,7 @@ type launch struct {
 	module, name string
 	grid, block  [3]int
 	shared       int   // bytes of dynamic shared memory
-	args         []any // pointer, int32, uint32, int64 or float32, in the kernel's order
+	args         []any // pointer, tensorMap, int32, uint32, int64 or float32, in the kernel's order
 }
 
 // kernel is one operation prepared for its shapes.
@@ -34,6 +34,15 @@ type kernel interface {
 	workspace() int
 	// launches returns what computes the operation, in order.
 	launches(o operands) []launch
+}
+
+// pixels returns where input i lies as packed pixels, and what packs it: at `to`,
+// unless it is packed already.
+func (o operands) pixels(i int, p packedPixels, to pointer) (pointer, []launch) {
+	if o.packed != nil && o.packed[i] != 0 {
+		return o.packed[i], nil
+	}
+	return to, []launch{p.pack(to, o.in[i])}
 }
 
 // packer is a kernel that reads inputs as packed pixels (packedPixels) and not as

@@ -49,7 +49,7 @@ type bound struct {
 func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
 	r := &runner{b: b, program: p, values: make([]bound, p.NumValues()), stale: true}
 	for _, s := range p.Steps {
-		k, err := newKernel(b.precision, s.Call)
+		k, err := newKernel(b.target, s.Call)
 		if err != nil {
 			return nil, err
 		}
@@ -250,15 +250,11 @@ func (r *runner) run() error {
 }
 
 // each calls do for every launch of the program, made ready, and adds to its
-// error which kernel and operation that was.
+// error which kernel and operation that was. do waits for the launch.
 func (r *runner) each(do func(l *ready) error) error {
 	for i, k := range r.kernels {
 		for _, l := range k.launches(r.operands(i)) {
-			p, err := r.b.modules.prepare(l)
-			if err == nil {
-				err = do(p)
-			}
-			if err != nil {
+			if err := r.b.alone(l, do); err != nil {
 				return r.fault(i, l, err)
 			}
 		}
@@ -336,7 +332,11 @@ func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 		}
 		all = append(all, p)
 	}
-	return c.time(func() error {
+	maps, err := r.b.place(all)
+	if err != nil {
+		return 0, err
+	}
+	took, err := c.time(func() error {
 		for _, l := range all {
 			if err := l.start(r.b.compute); err != nil {
 				return r.fault(i, l.launch, err)
@@ -344,6 +344,7 @@ func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 		}
 		return nil
 	})
+	return took, errors.Join(err, r.b.free(maps))
 }
 
 // clock measures time on the compute stream.
@@ -387,7 +388,7 @@ func (c *clock) close() error { return errors.Join(c.start.Close(), c.end.Close(
 func (r *runner) Close() error {
 	err := r.b.device.Synchronize()
 	for _, g := range r.graphs {
-		err = errors.Join(err, g.graph.Close())
+		err = errors.Join(err, r.b.closeRecorded(g))
 	}
 	r.graphs, r.current = nil, nil
 	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena))
