@@ -11,7 +11,7 @@ else
   trap 'rm -rf "$out"' EXIT
 fi
 
-bash "$here/build.sh" "$out" "$here"/test/*.cu
+bash "$here/build.sh" "$out" "$here"/test/*.cu "$here"/test/hopper/*.cu
 "${CXX:-g++}" -std=c++17 -O1 -Wall -Wextra -pthread -o "$out/emulator-test" "$here"/test/*.cpp \
   -L"$out" -l:libcuda.so.1 -Wl,-rpath,"$out"
 "$out/emulator-test"
