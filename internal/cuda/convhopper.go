@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 
 	"edm/internal/engine"
 	"edm/internal/op"
@@ -102,14 +103,13 @@ func (k *convHopper) init(spec op.Spec, c engine.Call, kernel int) error {
 // multiprocessor divide its time. All tiles give the same bits, so that the choice
 // may depend on the batch.
 func (k *convHopper) choose() {
-	least := 0
+	best, least := hopperTile{}, math.MaxInt
 	for _, t := range hopperTiles() {
-		time := k.use(t)
-		if least == 0 || time < least {
-			least, k.tile = time, t
+		if time := k.use(t); time < least {
+			best, least = t, time
 		}
 	}
-	k.use(k.tile)
+	k.use(best)
 }
 
 // use takes a tile and returns the time that it is estimated to take.

@@ -3,6 +3,8 @@
 package cuda
 
 import (
+	"math"
+
 	"edm/internal/engine"
 	"edm/internal/op"
 )
@@ -43,26 +45,23 @@ func newHopperConv2DWeights(s op.Conv2DWeights, c engine.Call) (kernel, error) {
 
 // choose takes the tile of which all together bring least to shared memory.
 func (k *convHopperWeights) choose() {
-	least := 0
-	for _, t := range hopperTiles() {
-		k.tile, t = t, k.tile
-		traffic := k.down() * k.across() * k.tile.traffic()
-		if least != 0 && traffic >= least {
-			k.tile = t
-			continue
+	best, least := hopperTile{}, math.MaxInt
+	for _, k.tile = range hopperTiles() {
+		if traffic := k.down() * k.across() * k.tile.traffic(); traffic < least {
+			best, least = k.tile, traffic
 		}
-		least = traffic
 	}
+	k.tile = best
 }
 
 // divide chooses the parts that are done first by an estimate.
 func (k *convHopperWeights) divide() {
 	boxes, atOnce := k.x.boxes(k.box), hopperMultiprocessors*k.tile.blocks()
-	least := 0
+	least := math.MaxInt
 	for n := 1; n <= min(boxes, atOnce); n++ {
 		share := parts(boxes, n)
 		waves := parts(k.down()*k.across()*k.taps*parts(boxes, share), atOnce)
-		if time := waves * (share + hopperStart); least == 0 || time < least {
+		if time := waves * (share + hopperStart); time < least {
 			least, k.share = time, share
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"edm/internal/cuda/driver"
+	"edm/internal/cuda/ptx"
 )
 
 // wgmmaVariable names the environment variable that, set to anything, has
@@ -32,5 +33,5 @@ func targetOf(p precision, d driver.Info) target {
 	return target{precision: p, wgmma: p == bf16 && hasWGMMA(d) && os.Getenv(wgmmaVariable) != ""}
 }
 
-// hasWGMMA reports whether a device has these products; what is newer has others.
-func hasWGMMA(d driver.Info) bool { return d.Major == 9 && d.Minor == 0 }
+// hasWGMMA reports whether a device has these products and its driver knows them.
+func hasWGMMA(d driver.Info) bool { return ptx.Hopper(10*d.Major+d.Minor, d.Driver) }
