@@ -10,7 +10,7 @@ import (
 var (
 	section = regexp.MustCompile(`\.section\s+\.text\.(\w+)`)
 	// notable are the machine instructions that the table names.
-	notable = regexp.MustCompile(`\b((?:HMMA|HGMMA|IMMA|OMMA|QMMA)[.\w]*|LDGSTS|UBLKCP|UTMALDG|LDSM)\b`)
+	notable = regexp.MustCompile(`\b((?:HMMA|HGMMA|IMMA|OMMA|QMMA)[.\w]*|LDGSTS|UBLKCP|UTMALDG[.\w]*|LDSM)\b`)
 	entry   = regexp.MustCompile(`\.entry (\w+)\(`)
 )
 

@@ -85,6 +85,15 @@ std::string Phases::load(unsigned long long* address, const Load& load) {
     return format("the mbarrier made at %s is not known to copies: mbarrier_init_fence is missing",
                   b->made.name().c_str());
   }
+  for (const auto& entry : barriers_) {
+    const Barrier& barrier = entry.second;
+    for (const Load& l : barrier.loads) {
+      if (l.shared < load.shared + load.tensor.box_bytes() && load.shared < l.shared + l.tensor.box_bytes()) {
+        return "it writes where another copy in flight, to the mbarrier made at " +
+               barrier.made.name() + ", does";
+      }
+    }
+  }
   b->loads.push_back(load);
   if (b->issued() > b->expected) {
     return format("it copies %llu bytes, %llu are announced, by mbarrier_arrive_expect before it",
