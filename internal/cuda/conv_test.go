@@ -27,20 +27,37 @@ func convSizes() [][5]int {
 // pixels of a forward product, the channels of one by weights. The parts of the
 // latter are of different sizes.
 func eachTile(k kernel, f func(name string)) {
-	switch k := k.(type) {
-	case *conv:
-		for _, tile := range convTiles(k.precision) {
-			if k.tile = tile; k.shared() <= maxShared {
-				f(fmt.Sprintf("%dx%d", tile.channels, tile.pixels))
+	pixels := func(k *convProduct, p precision, shared func() int) {
+		for _, k.tile = range convTiles(p) {
+			if shared() <= maxShared {
+				f(fmt.Sprintf("%dx%d", k.tile.channels, k.tile.pixels))
 			}
 		}
-	case *convWeights:
-		for _, bm := range []int{64, 128} {
+	}
+	channels := func(k *weightsProduct, tiles ...[2]int) {
+		for _, tile := range tiles {
 			for _, k.share = range []int{1, 5} {
-				if k.bm = bm; bm == 64 || k.precision != fp32 {
-					f(fmt.Sprintf("%dx%d by %d", bm, k.bc, k.share))
-				}
+				k.bm, k.bc = tile[0], tile[1]
+				f(fmt.Sprintf("%dx%d by %d", k.bm, k.bc, k.share))
 			}
+		}
+	}
+	switch k := k.(type) {
+	case *conv:
+		pixels(&k.convProduct, k.precision, k.shared)
+	case *packedConv:
+		pixels(&k.convProduct, bf16, k.shared)
+	case *convWeights:
+		tiles := [][2]int{{64, k.bc}, {128, k.bc}}
+		if k.precision == fp32 {
+			tiles = tiles[:1]
+		}
+		channels(&k.weightsProduct, tiles...)
+	case *packedConvWeights:
+		if k.kernel == 1 {
+			channels(&k.weightsProduct, [2]int{64, 64}, [2]int{128, 128})
+		} else {
+			channels(&k.weightsProduct, [2]int{64, 32})
 		}
 	case *convHopper:
 		for _, tile := range hopperTiles() {
@@ -146,7 +163,7 @@ func TestConvOverResidual(t *testing.T) {
 func TestConvPlans(t *testing.T) {
 	exported, used := regexp.MustCompile(`(?m)^EXPORT\((\w+)\)`), map[string]bool{}
 	modules := map[string]map[string]head{}
-	for _, module := range []string{"conv", "conv_fp32", "conv_tf32", "conv_bf16", "convpack", "convhopper"} {
+	for _, module := range []string{"conv", "convpack", "conv_fp32", "conv_tf32", "conv_bf16", "convhopper"} {
 		modules[module] = productHeads(t, module)
 		for _, m := range exported.FindAllStringSubmatch(sourceText(t, module), -1) {
 			used[m[1]] = false

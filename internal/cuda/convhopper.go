@@ -128,25 +128,19 @@ func (k *convHopper) packedInputs() []int { return []int{k.x} }
 
 func (k *convHopper) launches(o operands) []launch {
 	weights := o.work.plus(k.images.packed.elements())
-	pixels, all := o.pixels(k.x, k.images.packed, o.work)
+	pixels, all := o.pack(k.x, k.images.packed, o.work)
 	return append(all, k.weights.pack(weights, o.in[k.w]), k.multiply(o, weights, pixels))
 }
 
 func (k *convHopper) multiply(o operands, weights, pixels pointer) launch {
-	at := func(i int) pointer {
-		if i < 0 {
-			return 0
-		}
-		return o.in[i]
-	}
 	s, box := k.images, k.box
 	// A lane's two neighbouring columns are neighbouring pixels, at an even place.
-	pairs := s.packed.size%2 == 0 && s.columns%2 == 0 && (o.out|at(k.residual))%8 == 0
+	pairs := s.packed.size%2 == 0 && s.columns%2 == 0 && (o.out|o.term(k.residual))%8 == 0
 	return launch{
 		module: "convhopper", name: "convhopper_" + k.tile.String(),
 		grid: [3]int{k.blocks(), 1, 1}, block: [3]int{hopperThreads, 1, 1}, shared: k.tile.shared(),
 		args: []any{
-			o.out, k.weightsMap(weights), s.tensorMap(pixels, box), at(k.bias), at(k.sample), at(k.residual),
+			o.out, k.weightsMap(weights), s.tensorMap(pixels, box), o.term(k.bias), o.term(k.sample), o.term(k.residual),
 			int32(k.weights.columns), int32(k.weights.rows), int32(k.weights.taps),
 			int32(s.columns), int32(s.rows), int32(s.count), int32(s.packed.size),
 			int32(box.columns), int32(box.rows), int32(box.images), k.scale, flag(pairs),

@@ -88,8 +88,8 @@ func (k *convHopperWeights) packedInputs() []int { return []int{0, 1} }
 func (k *convHopperWeights) launches(o operands) []launch {
 	atG := o.work.plus(k.x.packed.elements())
 	partial := atG.plus(k.g.packed.elements())
-	x, all := o.pixels(0, k.x.packed, o.work)
-	g, more := o.pixels(1, k.g.packed, atG)
+	x, all := o.pack(0, k.x.packed, o.work)
+	g, more := o.pack(1, k.g.packed, atG)
 	return append(append(all, more...), k.weigh(partial, x, g), k.sum(o.out, partial))
 }
 

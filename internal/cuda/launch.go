@@ -36,15 +36,6 @@ type kernel interface {
 	launches(o operands) []launch
 }
 
-// pixels returns where input i lies as packed pixels, and what packs it: at `to`,
-// unless it is packed already.
-func (o operands) pixels(i int, p packedPixels, to pointer) (pointer, []launch) {
-	if o.packed != nil && o.packed[i] != 0 {
-		return o.packed[i], nil
-	}
-	return to, []launch{p.pack(to, o.in[i])}
-}
-
 // packer is a kernel that reads inputs as packed pixels (packedPixels) and not as
 // float32 where it is given them so.
 type packer interface {

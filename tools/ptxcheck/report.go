@@ -13,16 +13,10 @@ var (
 	frame     = regexp.MustCompile(`(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads`)
 	used      = regexp.MustCompile(`Used (\d+) registers`)
 	static    = regexp.MustCompile(`(\d+) bytes smem`)
-	// advice is what the assembler says where it made products wait that were meant to
-	// be in flight.
-	advice = regexp.MustCompile(`(?m)^ptxas info\s*: \(C\d+\).*wgmma.*$`)
 )
 
 // parseReport reads what ptxas -v prints, sorted by kernel.
 func parseReport(report string, j job) ([]row, error) {
-	if said := advice.FindString(report); said != "" {
-		return nil, fmt.Errorf("%s for %s: %s: touch no accumulator while its products are in flight", j.source, j.arch, said)
-	}
 	var rows []row
 	for line := range strings.Lines(report) {
 		if m := compiling.FindStringSubmatch(line); m != nil {

@@ -46,6 +46,7 @@ enum class Collective {
   shuffle,
   mma_tf32,
   mma_bf16,
+  load_matrices,
   elect,
   registers,
   wgmma_fence,
@@ -82,6 +83,13 @@ struct Fragments {
   const unsigned *a, *b;
 };
 
+// Row is what one lane has of the loading of matrices: where its words go, and the
+// row that it names.
+struct Row {
+  unsigned* words;
+  const unsigned char* from;
+};
+
 // Warp keeps masks of its lanes in the order in which they run: bit i is lane
 // (i xor flip).
 struct Warp {
@@ -95,6 +103,7 @@ struct Warp {
   unsigned parity; // which half of `exchange` the current operation uses
   unsigned long long exchange[2][warp_size];
   Fragments fragments[warp_size];
+  Row rows[warp_size];
   Operands operands[warp_size];
   Products products;
 
@@ -128,6 +137,9 @@ public:
   bool meet(Lane& lane, Collective operation, int argument, Site site);
   void finish_meeting(Lane& lane);
   void issue(Lane& lane, const Copy& copy, Site site);
+  // check_row ends the block unless a row of a matrix is 16 aligned bytes of its
+  // shared memory.
+  void check_row(const unsigned char* row, Site site);
 
   // The same for what hopper.h adds.
   void named_barrier(Lane& lane, int id, int threads, Site site);

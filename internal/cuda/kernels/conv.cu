@@ -38,14 +38,12 @@ PACK(conv_pack_fp32, gemm::Exact)
 EXPORT(conv_pack_fp32)
 PACK(conv_pack_tf32, gemm::Tf32)
 EXPORT(conv_pack_tf32)
-PACK(conv_pack_bf16, gemm::Bf16)
-EXPORT(conv_pack_bf16)
 
 // ---- the parts of a gradient by weights, added
 
 KERNEL void LAUNCH_BOUNDS(128, 8)
     convweights_sum(float* dw, const float* partial, int width, int depth, int taps, int bm, int bc,
-                    int tensor, int tiles, int parts, float scale) {
-  conv::add_parts(dw, partial, width, depth, taps, bm, bc, tensor, tiles, parts, scale);
+                    int warps, int tensor, int tiles, int parts, float scale) {
+  conv::add_parts(dw, partial, width, depth, taps, bm, bc, warps, tensor, tiles, parts, scale);
 }
 EXPORT(convweights_sum)

@@ -27,18 +27,25 @@ struct alignas(16) Words {
 DEVICE int word_of(int pair, int pixel) { return pair * PITCH + pixel; }
 
 // gather rounds a tile, pixel by pixel. count is that of the pixels of all images,
-// size that of one.
+// size that of one. What is outside is read from the last place inside and dropped,
+// so that no read waits for a branch.
 DEVICE void gather(unsigned* tile, const float* x, int first, int count, int channels, int size,
                    int top) {
-  const int place = threadIdx.x % PIXELS, pixel = first + place, image = pixel / size;
+  constexpr int STEP = THREADS / PIXELS, PAIRS = CHANNELS / 2 / STEP; // of a thread
+  const int place = threadIdx.x % PIXELS, pixel = minimum(first + place, count - 1);
+  const int image = pixel / size, pair = threadIdx.x / PIXELS;
   const float* from = x + (long long)image * channels * size + (pixel - image * size);
+  float v[PAIRS][2];
 #pragma unroll
-  for (int pair = threadIdx.x / PIXELS; pair < CHANNELS / 2; pair += THREADS / PIXELS) {
-    const int c = top + 2 * pair;
-    const bool here = pixel < count;
-    const float low = here && c < channels ? from[(long long)c * size] : 0.0f;
-    const float high = here && c + 1 < channels ? from[(long long)(c + 1) * size] : 0.0f;
-    tile[word_of(pair, place)] = pack_bf16(low, high);
+  for (int i = 0; i < 2 * PAIRS; i++) {
+    const int c = top + 2 * (pair + i / 2 * STEP) + i % 2;
+    v[i / 2][i % 2] = from[(long long)minimum(c, channels - 1) * size];
+  }
+#pragma unroll
+  for (int i = 0; i < PAIRS; i++) {
+    const int c = top + 2 * (pair + i * STEP);
+    tile[word_of(pair + i * STEP, place)] =
+        pack_bf16(c < channels ? v[i][0] : 0.0f, c + 1 < channels ? v[i][1] : 0.0f);
   }
 }
 
