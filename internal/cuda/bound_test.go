@@ -18,15 +18,14 @@ import (
 
 // table is a device on which tests run single kernels.
 type table struct {
-	device  *driver.Device
-	stream  *driver.Stream
-	modules modules
-	heads   map[string]map[string]head // of the kernels of each module met
+	Backend
+	stream *driver.Stream
+	heads  map[string]map[string]head // of the kernels of each module met
 }
 
 func newTable(t *testing.T) *table {
 	t.Helper()
-	b := &table{device: drivertest.Open(t), heads: map[string]map[string]head{}}
+	b := &table{Backend: Backend{device: drivertest.Open(t)}, heads: map[string]map[string]head{}}
 	var err error
 	if b.stream, err = b.device.NewStream(); err != nil {
 		t.Fatal(err)
@@ -91,13 +90,12 @@ func (b *table) start(t *testing.T, launches []launch) {
 		}
 		h, ok := b.heads[l.module][l.name]
 		checkArguments(t, h, ok, l)
-		r, err := b.modules.prepare(l, 0)
-		if err == nil {
-			err = r.start(b.stream)
-		}
-		if err == nil {
-			err = b.stream.Synchronize()
-		}
+		err := b.alone(l, func(r *ready) error {
+			if err := r.start(b.stream); err != nil {
+				return err
+			}
+			return b.stream.Synchronize()
+		})
 		if err != nil {
 			t.Fatalf("kernel %s.%s: %v", l.module, l.name, err)
 		}
@@ -114,7 +112,7 @@ type manner struct {
 // run returns the result of a problem.
 func (b *table) run(t *testing.T, p optest.Problem, how manner) []float32 {
 	t.Helper()
-	k, err := newKernel(fp32, p.Call)
+	k, err := newKernel(target{precision: fp32}, p.Call)
 	if err != nil {
 		t.Fatal(err)
 	}

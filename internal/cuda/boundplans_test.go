@@ -20,7 +20,7 @@ func planOf(t *testing.T, s op.Spec, in ...tensor.Shape) ([]launch, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := newKernel(fp32, engine.Call{Spec: s, In: in, Out: out})
+	k, err := newKernel(target{precision: fp32}, engine.Call{Spec: s, In: in, Out: out})
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func convSizes() [][5]int {
 	return [][5]int{
 		{1, 1, 1, 1, 1}, {3, 3, 8, 1, 3}, {2, 8, 3, 5, 7}, {19, 2, 3, 1, 1}, {5, 16, 33, 4, 4},
 		{2, 17, 65, 8, 8}, {3, 20, 20, 9, 18}, {1, 3, 129, 7, 16}, {1, 33, 4, 2, 68}, {2, 40, 36, 12, 32}, {1, 5, 3, 3, 131}, {1, 2, 2, 70, 1},
-		{1, 130, 9, 28, 28}, {3, 9, 130, 7, 5},
+		{1, 130, 9, 28, 28}, {3, 9, 130, 7, 5}, {3, 1, 130, 7, 5},
 	}
 }
 
@@ -59,6 +59,17 @@ func eachTile(k kernel, f func(name string)) {
 		} else {
 			channels(&k.weightsProduct, [2]int{64, 32})
 		}
+	case *convHopper:
+		for _, tile := range hopperTiles() {
+			k.use(tile)
+			f(fmt.Sprint(tile))
+		}
+	case *convHopperWeights:
+		for _, k.tile = range hopperTiles() {
+			for _, k.share = range []int{1, 3} {
+				f(fmt.Sprintf("%v by %d", k.tile, k.share))
+			}
+		}
 	}
 }
 
@@ -76,10 +87,10 @@ func eachConv(t *testing.T, f func(q optest.Problem)) {
 // rounding of sums, with every tile.
 func TestConv(t *testing.T) {
 	b := newTable(t)
-	everyPrecision(t, func(t *testing.T, p precision) {
+	everyTarget(t, b, func(t *testing.T, to target) {
 		eachConv(t, func(q optest.Problem) {
-			q = exactly(p, q)
-			k, want := prepared(t, p, q), q.Exact()
+			q = exactly(to.precision, q)
+			k, want := prepared(t, to, q), q.Exact()
 			eachTile(k, func(name string) {
 				t.Run(describe(q)+name, func(t *testing.T) { optest.Near(t, b.compute(t, k, q, 0), want, nearly) })
 			})
@@ -90,12 +101,12 @@ func TestConv(t *testing.T) {
 // TestConvRounds: factors are rounded to nearest.
 func TestConvRounds(t *testing.T) {
 	b := newTable(t)
-	everyPrecision(t, func(t *testing.T, p precision) {
+	everyTarget(t, b, func(t *testing.T, to target) {
 		for _, size := range []int{1, 3} {
 			for _, q := range optest.ConvProblems(t, 2, 20, 20, 7, 8, size, true) {
-				got := b.compute(t, prepared(t, p, q), q, 0)
-				optest.Near(t, got, q.Exact(), loosely(p))
-				optest.Near(t, got, exactly(p, q).Exact(), max(nearly, loosely(p)/20))
+				got := b.compute(t, prepared(t, to, q), q, 0)
+				optest.Near(t, got, q.Exact(), loosely(to.precision))
+				optest.Near(t, got, exactly(to.precision, q).Exact(), max(nearly, loosely(to.precision)/20))
 			}
 		}
 	})
@@ -107,11 +118,11 @@ func TestConvRounds(t *testing.T) {
 func TestConvBits(t *testing.T) {
 	const batch = 3
 	b := newTable(t)
-	everyPrecision(t, func(t *testing.T, p precision) {
+	everyTarget(t, b, func(t *testing.T, to target) {
 		for _, s := range [][4]int{{20, 36, 8, 12}, {8, 20, 5, 7}} {
 			for _, size := range []int{1, 3} {
 				for i, q := range optest.ConvProblems(t, batch, s[0], s[1], s[2], s[3], size, true) {
-					k := prepared(t, p, q)
+					k := prepared(t, to, q)
 					want := b.compute(t, k, q, 0)
 					optest.SameBits(t, describe(q)+" again", b.compute(t, k, q, 0), want)
 					optest.SameBits(t, describe(q)+" not aligned", b.compute(t, k, q, 1), want)
@@ -121,7 +132,7 @@ func TestConvBits(t *testing.T) {
 					for n := range batch {
 						one := q.One(t, n, batch)
 						size := len(want) / batch
-						optest.SameBits(t, describe(one)+" alone", b.compute(t, prepared(t, p, one), one, 0), want[n*size:(n+1)*size])
+						optest.SameBits(t, describe(one)+" alone", b.compute(t, prepared(t, to, one), one, 0), want[n*size:(n+1)*size])
 					}
 					eachTile(k, func(name string) {
 						optest.SameBits(t, describe(q)+name, b.compute(t, k, q, 0), want)
@@ -135,10 +146,10 @@ func TestConvBits(t *testing.T) {
 // TestConvOverResidual: the residual may lie where the result goes.
 func TestConvOverResidual(t *testing.T) {
 	b := newTable(t)
-	everyPrecision(t, func(t *testing.T, p precision) {
+	everyTarget(t, b, func(t *testing.T, to target) {
 		for _, w := range []int{7, 8} {
 			q := optest.ConvProblems(t, 2, 8, 20, 5, w, 3, true)[0]
-			k := prepared(t, p, q)
+			k := prepared(t, to, q)
 			o := b.placed(t, k, q, 0)
 			o.out = o.in[4]
 			b.launchAll(t, k.launches(o))
@@ -151,9 +162,18 @@ func TestConvOverResidual(t *testing.T) {
 // of those that a kernel packs.
 func TestConvPacked(t *testing.T) {
 	b := newTable(t)
+	everyTarget(t, b, func(t *testing.T, to target) {
+		if to.precision == bf16 {
+			checkPackedInputs(t, b, to)
+		}
+	})
+}
+
+func checkPackedInputs(t *testing.T, b *table, to target) {
+	t.Helper()
 	for _, size := range []int{1, 3} {
 		for _, q := range optest.ConvProblems(t, 2, 20, 36, 5, 7, size, false) {
-			k := prepared(t, bf16, q)
+			k := prepared(t, to, q)
 			want := b.compute(t, k, q, 0)
 			o := b.placed(t, k, q, 0)
 			o.packed = make([]pointer, len(o.in))
@@ -174,15 +194,15 @@ func TestConvPacked(t *testing.T) {
 func TestConvPlans(t *testing.T) {
 	exported, used := regexp.MustCompile(`(?m)^EXPORT\((\w+)\)`), map[string]bool{}
 	modules := map[string]map[string]head{}
-	for _, module := range []string{"conv", "convpack", "conv_fp32", "conv_tf32", "conv_bf16"} {
+	for _, module := range []string{"conv", "convpack", "conv_fp32", "conv_tf32", "conv_bf16", "convhopper"} {
 		modules[module] = productHeads(t, module)
-		for _, m := range exported.FindAllStringSubmatch(productText(t, module+".cu"), -1) {
+		for _, m := range exported.FindAllStringSubmatch(sourceText(t, module), -1) {
 			used[m[1]] = false
 		}
 	}
-	everyPrecision(t, func(t *testing.T, p precision) {
+	for _, to := range targets {
 		for _, c := range planned() {
-			k, err := products(p, c)
+			k, err := newKernel(to, c)
 			if err != nil {
 				t.Fatalf("%v: %v", c, err)
 			}
@@ -195,7 +215,7 @@ func TestConvPlans(t *testing.T) {
 				checkArguments(t, h, ok, l)
 			}
 		}
-	})
+	}
 	for name, ok := range used {
 		if !ok {
 			t.Errorf("no plan has %s", name)

@@ -4,18 +4,19 @@ package cuda
 
 import (
 	"fmt"
+	"slices"
 
 	"edm/internal/engine"
 	"edm/internal/op"
 )
 
 // newKernel prepares one operation. Errors name it.
-func newKernel(p precision, c engine.Call) (kernel, error) {
+func newKernel(t target, c engine.Call) (kernel, error) {
 	if c.DType != engine.Float32 {
 		return nil, fmt.Errorf("cuda: %v in %v: only float32 graphs run on a GPU; use --device cpu", op.Op{Spec: c.Spec}, c.DType)
 	}
-	for _, family := range []func(precision, engine.Call) (kernel, error){products, attention, norms, pointwise, images, vectors} {
-		k, err := family(p, c)
+	for _, family := range t.families() {
+		k, err := family(t.precision, c)
 		if err != nil {
 			return nil, fmt.Errorf("cuda: prepare %v of %v: %w", op.Op{Spec: c.Spec}, c.In, err)
 		}
@@ -26,8 +27,33 @@ func newKernel(p precision, c engine.Call) (kernel, error) {
 	return nil, fmt.Errorf("cuda: %v has no CUDA kernel: use --device cpu", op.Op{Spec: c.Spec})
 }
 
-// products returns the kernel of a product of matrices or a convolution; nil for
-// another operation, as the other families do.
+// family returns the kernel of an operation, nil for one that it does not have.
+type family func(precision, engine.Call) (kernel, error)
+
+// families returns all of a target: the first that has an operation computes it.
+func (t target) families() []family {
+	all := []family{products, attention, norms, pointwise, images, vectors}
+	if t.wgmma {
+		all = slices.Insert(all, 0, family(hopperProducts))
+	}
+	return all
+}
+
+// hopperProducts returns the kernel of a convolution by the matrix products of
+// Hopper's warpgroups.
+func hopperProducts(_ precision, c engine.Call) (kernel, error) {
+	switch s := c.Spec.(type) {
+	case op.Conv2D:
+		return newHopperConv2D(s, c)
+	case op.Conv2DData:
+		return newHopperConv2DData(s, c)
+	case op.Conv2DWeights:
+		return newHopperConv2DWeights(s, c)
+	}
+	return nil, nil
+}
+
+// products returns the kernel of a product of matrices or a convolution.
 func products(p precision, c engine.Call) (kernel, error) {
 	switch s := c.Spec.(type) {
 	case op.Conv2D:

@@ -15,7 +15,7 @@ import (
 )
 
 // Every operation that the tests of the backends know has a kernel in every
-// precision; none needs a device to be planned.
+// target; none needs a device to be planned.
 func TestEveryOperationHasAKernel(t *testing.T) {
 	var calls []engine.Call
 	for _, s := range optest.Sizes() {
@@ -34,8 +34,8 @@ func TestEveryOperationHasAKernel(t *testing.T) {
 	met := map[reflect.Type]bool{}
 	for _, c := range calls {
 		met[reflect.TypeOf(c.Spec)] = true
-		for _, p := range []precision{fp32, tf32, bf16} {
-			k, err := newKernel(p, c)
+		for _, to := range targets {
+			k, err := newKernel(to, c)
 			if err != nil || k.workspace() < 0 {
 				t.Errorf("%#v%v: %v", c.Spec, c.In, err)
 			}

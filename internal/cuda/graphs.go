@@ -17,6 +17,7 @@ const maxGraphs = 8
 // recorded is the program captured with its arrays at fixed addresses.
 type recorded struct {
 	addresses []pointer // of every value
+	maps      pointer   // tensor maps for them
 	graph     *driver.Graph
 	trail     *trail
 }
@@ -27,8 +28,10 @@ func (g *recorded) replay(s *driver.Stream) error {
 	return s.Replay(g.graph)
 }
 
-// close destroys the graph, which is not running.
-func (g *recorded) close() error { return errors.Join(g.graph.Close(), g.trail.close()) }
+// closeRecorded gives back what a program captured took. It is not running.
+func (b *Backend) closeRecorded(g *recorded) error {
+	return errors.Join(g.graph.Close(), g.trail.close(), b.free(g.maps))
+}
 
 // graph returns the program captured for the addresses as they are.
 func (r *runner) graph() (*recorded, error) {
@@ -49,7 +52,7 @@ func (r *runner) graph() (*recorded, error) {
 		}
 		oldest := r.graphs[0]
 		r.graphs = slices.Delete(r.graphs, 0, 1)
-		if err := oldest.close(); err != nil {
+		if err := r.b.closeRecorded(oldest); err != nil {
 			return nil, err
 		}
 	}
@@ -81,31 +84,36 @@ func (r *runner) record() (*recorded, error) {
 	if g.trail, err = r.b.newTrail(slices.Collect(r.launches())); err != nil {
 		return nil, err
 	}
-	if g.graph, err = r.capture(g.trail); err != nil {
-		return nil, errors.Join(err, g.trail.close())
+	if err = r.capture(g); err != nil {
+		return nil, errors.Join(err, g.trail.close(), r.b.free(g.maps))
 	}
 	return g, nil
 }
 
 // capture captures the launches of a trail.
-func (r *runner) capture(t *trail) (*driver.Graph, error) {
+func (r *runner) capture(g *recorded) error {
 	// Modules are loaded and attributes set before the capture.
 	var all []*ready
-	for i, l := range t.launches {
-		p, err := r.b.modules.prepare(l.launch, t.mark(i))
+	for i, l := range g.trail.launches {
+		p, err := r.b.modules.prepare(l.launch, g.trail.mark(i))
 		if err != nil {
-			return nil, r.fault(l, err)
+			return r.fault(l, err)
 		}
 		all = append(all, p)
 	}
-	return r.b.compute.Capture(func() error {
+	var err error
+	if g.maps, err = r.b.place(all); err != nil {
+		return err
+	}
+	g.graph, err = r.b.compute.Capture(func() error {
 		for i, l := range all {
 			if err := l.start(r.b.compute); err != nil {
-				return r.fault(t.launches[i], err)
+				return r.fault(g.trail.launches[i], err)
 			}
 		}
 		return nil
 	})
+	return err
 }
 
 var _ engine.Prefetcher = (*runner)(nil)

@@ -24,7 +24,7 @@ type launch struct {
 	module, name string
 	grid, block  [3]int
 	shared       int   // bytes of dynamic shared memory
-	args         []any // pointer, int32, uint32, int64 or float32, in the kernel's order
+	args         []any // pointer, tensorMap, int32, uint32, int64 or float32, in the kernel's order
 }
 
 // kernelName returns the kernel's name behind its module's.

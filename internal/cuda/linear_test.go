@@ -35,7 +35,7 @@ func TestLinear(t *testing.T) {
 		for _, s := range linearSizes() {
 			for _, q := range linearProblems(t, s[0], s[1], s[2]) {
 				t.Run(describe(q), func(t *testing.T) {
-					k := prepared(t, p, q)
+					k := prepared(t, target{precision: p}, q)
 					optest.Near(t, b.compute(t, k, q, 0), q.Exact(), loosely(p))
 					q := exactly(p, q)
 					optest.Near(t, b.compute(t, k, q, 0), q.Exact(), nearly)
@@ -52,7 +52,7 @@ func TestLinearBits(t *testing.T) {
 	b := newTable(t)
 	everyPrecision(t, func(t *testing.T, p precision) {
 		for i, q := range linearProblems(t, batch, 40, 50) {
-			k := prepared(t, p, q)
+			k := prepared(t, target{precision: p}, q)
 			want := b.compute(t, k, q, 0)
 			optest.SameBits(t, describe(q)+" again", b.compute(t, k, q, 0), want)
 			optest.SameBits(t, describe(q)+" not aligned", b.compute(t, k, q, 1), want)
@@ -62,7 +62,7 @@ func TestLinearBits(t *testing.T) {
 			for _, n := range []int{0, 32} {
 				one := q.One(t, n, batch)
 				size := len(want) / batch
-				optest.SameBits(t, describe(one)+" alone", b.compute(t, prepared(t, p, one), one, 0), want[n*size:(n+1)*size])
+				optest.SameBits(t, describe(one)+" alone", b.compute(t, prepared(t, target{precision: p}, one), one, 0), want[n*size:(n+1)*size])
 			}
 		}
 	})

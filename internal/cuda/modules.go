@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -59,7 +60,8 @@ func (m *modules) module(name string) (*driver.Module, error) {
 	return l, err
 }
 
-// ready is a launch with its kernel loaded and its arguments in place.
+// ready is a launch with its kernel loaded and its arguments in place, but for tensor
+// maps, which Backend.place puts there.
 type ready struct {
 	launch
 	function *driver.Function
@@ -79,6 +81,8 @@ func (m *modules) prepare(l launch, mark pointer) (*ready, error) {
 		switch v := a.(type) {
 		case pointer:
 			r.values.Pointer(uint64(v))
+		case tensorMap:
+			r.values.Pointer(0)
 		case int32:
 			r.values.Int32(v)
 		case uint32:
@@ -88,11 +92,24 @@ func (m *modules) prepare(l launch, mark pointer) (*ready, error) {
 		case float32:
 			r.values.Float32(v)
 		default:
-			return nil, fmt.Errorf("kernel %s.%s: argument %d is a %T, want pointer, int32, uint32, int64 or float32", l.module, l.name, i, a)
+			return nil, fmt.Errorf("kernel %s.%s: argument %d is a %T, want pointer, tensorMap, int32, uint32, int64 or float32", l.module, l.name, i, a)
 		}
 	}
 	r.values.Pointer(uint64(mark))
 	return r, nil
+}
+
+// alone calls do for one launch, made ready. do waits until it is done.
+func (b *Backend) alone(l launch, do func(*ready) error) error {
+	p, err := b.modules.prepare(l, 0)
+	if err != nil {
+		return err
+	}
+	maps, err := b.place([]*ready{p})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(p), b.free(maps))
 }
 
 // start queues the launch.

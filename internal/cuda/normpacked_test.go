@@ -65,7 +65,7 @@ func TestPackedNorm(t *testing.T) {
 	for _, s := range normSizes() {
 		for i := range 4 {
 			q := normProblem(t, s, i%2 == 1, i/2 == 1)
-			k, err := newKernel(bf16, q.Call)
+			k, err := newKernel(target{precision: bf16}, q.Call)
 			must(t, err)
 			plain := b.run(t, q, manner{over: -1})
 			for _, shift := range []int{0, 1} {

@@ -16,8 +16,11 @@ import (
 	"edm/internal/optest"
 )
 
-// precisions are all of them.
-var precisions = []precision{fp32, tf32, bf16}
+// precisions are all of them, targets too.
+var (
+	precisions = []precision{fp32, tf32, bf16}
+	targets    = []target{{precision: fp32}, {precision: tf32}, {precision: bf16}, {precision: bf16, wgmma: true}}
+)
 
 // fraction returns the bits of fraction to which a precision rounds factors.
 func (p precision) fraction() int { return [...]int{23, 10, 7}[p] }
@@ -85,7 +88,7 @@ var (
 // productHeads is heads for a module of products.
 func productHeads(t *testing.T, module string) map[string]head {
 	t.Helper()
-	text := productText(t, module+".cu")
+	text := sourceText(t, module)
 	for _, m := range regexp.MustCompile(`(?m)^#include "(\w+kernels\.cuh)"$`).FindAllStringSubmatch(text, -1) {
 		text += productText(t, m[1])
 	}
@@ -100,6 +103,12 @@ func productHeads(t *testing.T, module string) map[string]head {
 		}
 	}
 	return all
+}
+
+// sourceText returns the source of a module as productText does.
+func sourceText(t *testing.T, module string) string {
+	t.Helper()
+	return productText(t, sourceOf(module))
 }
 
 // productText returns a kernel source with the lines that macros continue joined.
@@ -157,10 +166,20 @@ func everyPrecision(t *testing.T, f func(t *testing.T, p precision)) {
 	}
 }
 
-// prepared returns a problem's kernel.
-func prepared(t *testing.T, p precision, q optest.Problem) kernel {
+// everyTarget runs a test for each target that the table's device has.
+func everyTarget(t *testing.T, b *table, f func(t *testing.T, to target)) {
 	t.Helper()
-	k, err := products(p, q.Call)
+	for _, to := range targets {
+		if !to.wgmma || hasWGMMA(b.device.Info()) {
+			t.Run(to.String(), func(t *testing.T) { f(t, to) })
+		}
+	}
+}
+
+// prepared returns a problem's kernel.
+func prepared(t *testing.T, to target, q optest.Problem) kernel {
+	t.Helper()
+	k, err := newKernel(to, q.Call)
 	if err != nil {
 		t.Fatal(err)
 	}

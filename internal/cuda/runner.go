@@ -196,11 +196,7 @@ func (r *runner) launches() iter.Seq[placed] {
 // operation that was.
 func (r *runner) each(launches iter.Seq[placed], do func(l *ready) error) error {
 	for l := range launches {
-		p, err := r.b.modules.prepare(l.launch, 0)
-		if err == nil {
-			err = do(p)
-		}
-		if err != nil {
+		if err := r.b.alone(l.launch, do); err != nil {
 			return r.fault(l, err)
 		}
 	}
@@ -248,7 +244,7 @@ func (r *runner) piece(i int) pointer {
 func (r *runner) Close() error {
 	err := r.b.device.Synchronize()
 	for _, g := range r.graphs {
-		err = errors.Join(err, g.close())
+		err = errors.Join(err, r.b.closeRecorded(g))
 	}
 	r.graphs, r.current = nil, nil
 	err = errors.Join(err, r.lanes.close(), r.b.free(r.arena), r.freeFeeds())

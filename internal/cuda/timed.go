@@ -59,6 +59,10 @@ func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 		}
 		all = append(all, p)
 	}
+	maps, err := r.b.place(all)
+	if err != nil {
+		return 0, err
+	}
 	took, err := c.time(func() error {
 		for _, l := range all {
 			if err := l.start(r.b.compute); err != nil {
@@ -67,7 +71,7 @@ func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 		}
 		return nil
 	})
-	if err != nil {
+	if err = errors.Join(err, r.b.free(maps)); err != nil {
 		return 0, fmt.Errorf("operation %d, %s: %w", i, opName(&r.program.Steps[i]), err)
 	}
 	return took, nil

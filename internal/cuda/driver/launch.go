@@ -39,6 +39,9 @@ func (a *Args) Int64(v int64) { a.add(uint64(v)) }
 // Float32 adds a float.
 func (a *Args) Float32(v float32) { a.add(uint64(math.Float32bits(v))) }
 
+// SetPointer changes argument i, an address.
+func (a *Args) SetPointer(i int, v uint64) { a.slots[i] = v }
+
 // add adds a slot. The value lies in its low bytes, which come first on the
 // little-endian machines that have CUDA.
 func (a *Args) add(v uint64) {

@@ -4,8 +4,6 @@
 
 namespace emulator {
 
-unsigned window_address(const void* shared);
-
 void phase_make(unsigned long long* b, unsigned arrivals, const char* file, int line);
 void phase_publish();
 void phase_arrive(unsigned long long* b, unsigned bytes, const char* file, int line);

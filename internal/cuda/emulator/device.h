@@ -120,6 +120,9 @@ void copy_issue(void* shared, const void* global, int bytes, bool valid, const c
 void copy_close(const char* file, int line);
 void copy_land(int groups, const char* file, int line);
 
+// window_address returns where a pointer lies in the shared window.
+unsigned window_address(const void* shared);
+
 } // namespace emulator
 
 // ---- shared memory and barriers
@@ -127,9 +130,7 @@ void copy_land(int groups, const char* file, int line);
 template <class T> DEVICE T* shared_memory() {
   return reinterpret_cast<T*>(emulator::coordinates().shared);
 }
-DEVICE unsigned shared_address(const void* p) {
-  return (unsigned)(static_cast<const unsigned char*>(p) - emulator::coordinates().shared);
-}
+DEVICE unsigned shared_address(const void* p) { return emulator::window_address(p); }
 DEVICE void barrier(EMULATOR_SITE) { emulator::block_barrier(file, line); }
 DEVICE void warp_barrier(EMULATOR_SITE) { emulator::lane_barrier(file, line); }
 

@@ -145,8 +145,6 @@ void Block::warpgroup(Lane& lane, Collective operation, const Operands& o, int a
 
 // ---- what the twins call
 
-unsigned window_address(const void* shared) { return running()->block->shared().window(shared); }
-
 void phase_make(unsigned long long* b, unsigned arrivals, const char* file, int line) {
   running()->block->make_phase(b, arrivals, {file, line});
 }

@@ -3,8 +3,6 @@
 
 #include "async.h"
 
-DEVICE unsigned shared_address(const void* p) { return emulator::window_address(p); }
-
 // ---- barriers in shared memory
 
 DEVICE void mbarrier_init(Mbarrier* b, unsigned arrivals, EMULATOR_SITE) {

@@ -79,7 +79,7 @@ void warp_product(Product kind, float* d, const unsigned* a, const unsigned* b, 
 
 void matrix_load(bool transposed, unsigned* words, unsigned row, const char* file, int line) {
   Lane& lane = *running();
-  const unsigned char* from = lane.coordinates.shared + row;
+  const unsigned char* from = lane.block->shared().at(row);
   lane.block->check_row(from, {file, line});
   note_read(from, 16, __builtin_return_address(0));
   lane.warp->rows[lane.index] = {words, from};
@@ -87,6 +87,8 @@ void matrix_load(bool transposed, unsigned* words, unsigned row, const char* fil
   move_matrices(lane.warp->rows, transposed);
   lane.block->finish_meeting(lane);
 }
+
+unsigned window_address(const void* shared) { return running()->block->shared().window(shared); }
 
 void copy_issue(void* shared, const void* global, int bytes, bool valid, const char* file,
                 int line) {
