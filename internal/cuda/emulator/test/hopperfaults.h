@@ -33,4 +33,5 @@ enum ProductFault {
   outside_shared,
   too_early,
   registers_differ,
+  accumulator_not_named,
 };

@@ -169,6 +169,10 @@ TEST(product_waited_for_too_early, "products that are not waited for", HOPPER) {
   multiplies(too_early, failed_launch);
 }
 
+TEST(accumulator_that_no_wait_names, "by no wgmma_wait that names their accumulator", HOPPER) {
+  multiplies(accumulator_not_named, failed_launch);
+}
+
 TEST(accumulator_written_in_flight, "its accumulator was written before", HOPPER) {
   multiplies(accumulator_written, failed_launch);
 }

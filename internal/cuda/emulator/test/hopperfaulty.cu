@@ -77,6 +77,8 @@ KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   if (fault == operand_overwritten && t == 9) words[3] = 0;
   if (fault == too_early) {
     wgmma_wait<1>(d);
+  } else if (fault == accumulator_not_named) {
+    wgmma_wait<0>();
   } else if (fault == no_wait) {
     y[t % 64] = d[t % 32];
     return;
