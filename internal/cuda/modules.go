@@ -50,7 +50,7 @@ func (m *modules) module(name string) (*driver.Module, error) {
 		return l, nil
 	}
 	info := m.device.Info()
-	text, err := ptx.Module(name, 10*info.Major+info.Minor)
+	text, err := ptx.Module(name, 10*info.Major+info.Minor, info.Driver)
 	if err != nil {
 		return nil, err
 	}

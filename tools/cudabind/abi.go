@@ -38,6 +38,9 @@ var suffixed = map[string][]string{
 // API's manual declares them.
 const missing = `
 CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags);
+CUresult cuTensorMapEncodeTiled(void *map, int type, unsigned int rank, void *address,
+	const unsigned long long *sizes, const unsigned long long *strides, const unsigned int *box,
+	const unsigned int *steps, int interleave, int swizzle, int promotion, int fill);
 `
 
 // abiNames returns the ABI name of each function that has another than its own.

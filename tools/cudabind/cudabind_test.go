@@ -76,7 +76,8 @@ func TestFunctions(t *testing.T) {
 		names = append(names, p.abi+"/"+strings.Join(p.arguments, "+"))
 	}
 	want := []string{"cuInit/Flags", "cuDeviceGetCount/count", "cuMemAlloc_v2/address+bytes", "cuMemFree_v2/address",
-		"cuCtxSynchronize/", "cuNeverCalled/callback+list", "cuGraphInstantiateWithFlags/exec+graph+flags"}
+		"cuCtxSynchronize/", "cuNeverCalled/callback+list", "cuGraphInstantiateWithFlags/exec+graph+flags",
+		"cuTensorMapEncodeTiled/map+type+rank+address+sizes+strides+box+steps+interleave+swizzle+promotion+fill"}
 	if !slices.Equal(names, want) {
 		t.Errorf("functions\n%q, want\n%q", names, want)
 	}

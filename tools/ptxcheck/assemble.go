@@ -82,6 +82,9 @@ func (a assembler) assemble(j job) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := advised(report, j); err != nil {
+		return nil, err
+	}
 	rows, err := parseReport(report, j)
 	if err != nil {
 		return nil, err
@@ -100,6 +103,20 @@ func (a assembler) assemble(j job) ([]row, error) {
 		rows[i].wanted = want[rows[i].kernel]
 	}
 	return rows, nil
+}
+
+// advice matches what the assembler says, though not as a warning, of products of
+// warpgroups that it made wait for each other and of register counts that it
+// ignored.
+var advice = regexp.MustCompile(`(?m)^.*(Potential Performance Loss|\(C75\d\d\)).*$`)
+
+// advised returns the assembler's advice on a file as an error, or nil.
+func advised(report string, j job) error {
+	if lines := advice.FindAllString(report, -1); lines != nil {
+		return fmt.Errorf("%s for %s: keep accumulators in registers and untouched until wgmma_wait:\n%s",
+			j.source, j.arch, strings.Join(lines, "\n"))
+	}
+	return nil
 }
 
 // command runs a tool and returns all that it prints.

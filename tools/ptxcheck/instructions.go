@@ -10,7 +10,7 @@ import (
 var (
 	section = regexp.MustCompile(`\.section\s+\.text\.(\w+)`)
 	// notable are the machine instructions that the table names.
-	notable = regexp.MustCompile(`\b((?:HMMA|HGMMA|IMMA|OMMA|QMMA)[.\w]*|LDGSTS|UBLKCP|UTMALDG|LDSM)\b`)
+	notable = regexp.MustCompile(`\b((?:HMMA|HGMMA|IMMA|OMMA|QMMA)[.\w]*|LDGSTS|UBLKCP|UTMALDG[.\w]*|LDSM)\b`)
 	entry   = regexp.MustCompile(`\.entry (\w+)\(`)
 )
 
@@ -49,6 +49,7 @@ var meant = []struct{ ptx, machine string }{
 	{"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "HMMA.16816.F32.BF16"},
 	{"wgmma.mma_async", "HGMMA"},
 	{"cp.async.c", "LDGSTS"},
+	{"cp.async.bulk.tensor", "UTMALDG"},
 }
 
 // wantedBy returns, by kernel, the machine instructions that a PTX file and the

@@ -36,6 +36,21 @@ func TestParseReport(t *testing.T) {
 	}
 }
 
+func TestAdviceIsAnError(t *testing.T) {
+	j := job{"ptx/conv_sm90a.ptx", "sm_90a"}
+	if err := advised(report, j); err != nil {
+		t.Error(err)
+	}
+	for _, line := range []string{
+		"ptxas info    : (C7517) wgmma.wait_group is injected in around line 232 by compiler in function 'f'\n",
+		"ptxas info    : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized in the function 'f'\n",
+	} {
+		if err := advised(line+report, j); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(line)) {
+			t.Errorf("%v, want %q", err, line)
+		}
+	}
+}
+
 func TestInstructions(t *testing.T) {
 	listing := "\t.section\t.text.mul,\"ax\",@progbits\n" +
 		"  /*0010*/  HMMA.1688.F32.TF32 R4, R8, R2, R4 ;\n  /*0020*/  LDGSTS.E.BYPASS.128 [R2], [R4.64] ;\n" +

@@ -13,7 +13,7 @@ type target struct{ arch, feature string }
 
 var (
 	ampere = target{"sm_80", "+ptx70"}
-	hopper = target{"sm_90a", "+ptx80"}
+	hopper = target{"sm_90a", "+ptx83"}
 )
 
 // hopperSuffix ends the name of a source that only Hopper runs.

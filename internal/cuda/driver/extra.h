@@ -19,6 +19,15 @@ CUresult edm_load_module(CUmodule *module, const char *ptx, char *log);
 // edm_begin_capture starts to record the stream; other threads are not affected.
 CUresult edm_begin_capture(CUstream stream);
 
+// EDM_TENSOR_MAP_SIZE is the size of a tensor map in bytes.
+enum { EDM_TENSOR_MAP_SIZE = 128 };
+
+// edm_encode_tensor_map writes a map of tiles without interleaving, with zeros
+// outside of the array. The driver wants maps aligned; out need not be.
+CUresult edm_encode_tensor_map(void *out, int type, unsigned int rank, uint64_t address,
+	const unsigned long long *sizes, const unsigned long long *strides, const unsigned int *box,
+	int swizzle);
+
 // edm_error_name and edm_error_text return what the driver says of a code, NULL
 // where it says nothing.
 const char *edm_error_name(CUresult code);

@@ -48,7 +48,7 @@ func newBench(t *testing.T) *bench {
 // load loads a module of the project's.
 func load(t *testing.T, d *driver.Device, name string) *driver.Module {
 	t.Helper()
-	text, err := ptx.Module(name, 10*d.Info().Major+d.Info().Minor)
+	text, err := ptx.Module(name, 10*d.Info().Major+d.Info().Minor, d.Info().Driver)
 	must(t, err)
 	m, err := d.LoadModule(name, text)
 	must(t, err)

@@ -30,6 +30,9 @@ func report() {
 	fmt.Printf("count %d: %v\n", n, err)
 	d, err := Open(0)
 	fmt.Printf("open %t: %v\n", d != nil, err)
+	if d != nil {
+		fmt.Printf("tensor map: %v\n", tryTensorMap(d))
+	}
 	for _, known := range []error{ErrNoDriver, ErrBadDriver, ErrOldDriver, ErrNoDevice, ErrOldDevice} {
 		if errors.Is(err, known) {
 			fmt.Printf("missing: %v\n", known)
@@ -38,14 +41,14 @@ func report() {
 	fmt.Printf("code: %v\n", OutOfMemory)
 }
 
-// with runs the program as a child with a variable of the environment set.
-func with(t *testing.T, setting string) string {
+// with runs the program as a child with variables of the environment set.
+func with(t *testing.T, settings ...string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), child+"=1", setting)
+	cmd.Env = append(append(os.Environ(), child+"=1"), settings...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("the program does not run with %s: %v\n%s", setting, err, out)
+		t.Fatalf("the program does not run with %v: %v\n%s", settings, err, out)
 	}
 	return string(out)
 }
@@ -74,6 +77,9 @@ func TestDriversThatLack(t *testing.T) {
 	if err != nil {
 		t.Logf("no device to compare with: %v", err)
 	} else {
+		if err := tryTensorMap(d); (err == nil) != (d.Info().Major >= tensorMapMajor) {
+			t.Errorf("tensor map on %v: %v", d.Info(), err)
+		}
 		must(t, d.Close())
 	}
 	emulated := err == nil && strings.Contains(d.Info().Name, "emulated")
@@ -81,11 +87,14 @@ func TestDriversThatLack(t *testing.T) {
 		"EDM_EMULATOR_DEVICES=0":            "missing: " + ErrNoDevice.Error(),
 		"EDM_EMULATOR_DRIVER_VERSION=11080": "the NVIDIA driver offers CUDA 11.8: " + ErrOldDriver.Error(),
 		"EDM_EMULATOR_CAPABILITY=7.5":       "has compute capability 7.5: " + ErrOldDevice.Error(),
+		"EDM_EMULATOR_CAPABILITY=8.9":       "tensor maps want compute capability 9.0 or newer",
+		"EDM_EMULATOR_CAPABILITY=9.0":       "tensor map: <nil>\n",
+		"EDM_EMULATOR_CAPABILITY=9.0 EDM_EMULATOR_FAIL=cuTensorMapEncodeTiled:1:NOT_FOUND": "came with CUDA 12.0; update the NVIDIA driver",
 	} {
 		if !emulated {
 			want = fmt.Sprintf("open %t", err == nil)
 		}
-		if got := with(t, setting); !strings.Contains(got, want) {
+		if got := with(t, strings.Split(setting, " ")...); !strings.Contains(got, want) {
 			t.Errorf("with %s:\n%swant %q in it", setting, got, want)
 		}
 	}

@@ -48,6 +48,7 @@ CUresult Block::run(const Grid& grid, Dim3 block, uint64_t serial) {
     return error_;
   }
   schedule();
+  if (const CUresult error = check_finished()) return error;
   return check_shared();
 }
 
@@ -60,6 +61,10 @@ void Block::reset(const Grid& grid, Dim3 block, uint64_t serial) {
   ended_ = arrived_ = 0;
   recent_ = {};
   shape(grid);
+  phases_.clear();
+  acquired_.clear();
+  for (Named& n : named_) n.arrived.clear();
+  for (Agreement& a : agreements_) a.clear();
   unsigned char* shared = shared_.begin(grid.shared);
   follow_block(shared, grid.shared);
   for (Lane& lane : lanes_) {
@@ -73,6 +78,7 @@ void Block::reset(const Grid& grid, Dim3 block, uint64_t serial) {
     warp.flip = random_.below(warp_size);
     warp.cursor = random_.below(warp_size);
     warp.all = warp.arrived = warp.ended = warp.parity = 0;
+    warp.products.clear();
     const size_t first = size_t(warp.lanes - lanes_.data());
     for (size_t i = first; i < lanes_.size() && i < first + warp_size; i++) {
       lanes_[i].bit = 1u << (lanes_[i].index ^ warp.flip);
@@ -90,9 +96,11 @@ void Block::shape(const Grid& grid) {
   lanes_.resize(product(t));
   warps_.resize((lanes_.size() + warp_size - 1) / warp_size);
   order_.resize(warps_.size());
+  agreements_.resize(warps_.size() / warps_of_group);
   for (unsigned w = 0; w < warps_.size(); w++) {
     order_[w] = w;
     warps_[w].lanes = &lanes_[w * warp_size];
+    warps_[w].number = w;
   }
   for (unsigned i = 0; i < lanes_.size(); i++) {
     Lane& lane = lanes_[i];
@@ -183,6 +191,20 @@ void Block::run_lanes() {
     next->stack = std::exchange(lane.stack, -1);
     current_lane = next;
   }
+}
+
+// check_finished finds what was begun and not ended.
+CUresult Block::check_finished() {
+  std::string problem;
+  for (const Agreement& a : agreements_) {
+    if (problem.empty()) problem = a.finish();
+  }
+  for (const Warp& warp : warps_) {
+    if (problem.empty()) problem = warp.products.finish();
+  }
+  if (problem.empty()) return CUDA_SUCCESS;
+  report("%s: %s", place().c_str(), problem.c_str());
+  return CUDA_ERROR_LAUNCH_FAILED;
 }
 
 CUresult Block::check_shared() {

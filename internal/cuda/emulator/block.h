@@ -12,18 +12,23 @@
 #include "device.h"
 #include "fiber.h"
 #include "memory.h"
+#include "phases.h"
 #include "random.h"
 #include "shared.h"
+#include "site.h"
+#include "warpgroup.h"
 
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace emulator {
 
 constexpr int warp_size = 32;
+constexpr int warps_of_group = 4; // of a warpgroup
 
 // Grid is one launch of a kernel.
 struct Grid {
@@ -34,16 +39,22 @@ struct Grid {
   uint64_t seed;
 };
 
-// Site is a call's place in the sources.
-struct Site {
-  const char* file = nullptr;
-  int line = 0;
-  bool operator==(const Site& o) const;
-  std::string name() const; // file:line
+enum class Collective {
+  barrier,
+  shuffle_xor,
+  shuffle_down,
+  shuffle,
+  mma_tf32,
+  mma_bf16,
+  elect,
+  registers,
+  wgmma_fence,
+  wgmma,
+  wgmma_commit,
+  wgmma_wait,
 };
-
-enum class Collective { barrier, shuffle_xor, shuffle_down, shuffle, mma_tf32, mma_bf16 };
-enum class Waiting : unsigned char { nothing, warp, block };
+const char* name(Collective operation);
+enum class Waiting : unsigned char { nothing, warp, block, named, phase };
 
 struct Warp;
 class Block;
@@ -61,6 +72,8 @@ struct alignas(64) Lane {
   Site site; // of the last call that waited
   Coordinates coordinates;
   CopyQueue copies;
+  int named;                   // the barrier that it waits for
+  unsigned long long* awaited; // the mbarrier that it waits for
 };
 
 // Fragments are one lane's operands of a matrix product.
@@ -73,6 +86,7 @@ struct Fragments {
 // (i xor flip).
 struct Warp {
   Lane* lanes;
+  unsigned number; // in its block
   unsigned all, ready, arrived, ended;
   unsigned flip, cursor;
   Collective operation; // that the lanes which arrived wait for
@@ -81,9 +95,17 @@ struct Warp {
   unsigned parity; // which half of `exchange` the current operation uses
   unsigned long long exchange[2][warp_size];
   Fragments fragments[warp_size];
+  Operands operands[warp_size];
+  Products products;
 
   Lane* peek() const; // the lane that is to run next, or nullptr
   void take(const Lane& lane);
+};
+
+// Named is one of a block's barriers that some of its threads come to.
+struct Named {
+  int threads;
+  std::vector<Lane*> arrived;
 };
 
 // Fault is a signal that a thread of the block caused.
@@ -107,8 +129,29 @@ public:
   void finish_meeting(Lane& lane);
   void issue(Lane& lane, Copy copy, Site site);
 
+  // The same for what hopper.h adds.
+  void named_barrier(Lane& lane, int id, int threads, Site site);
+  void make_phase(unsigned long long* b, unsigned arrivals, Site site);
+  void publish();
+  void arrive(unsigned long long* b, unsigned bytes, Site site);
+  void wait_phase(Lane& lane, unsigned long long* b, unsigned parity, Site site);
+  void acquire(const void* map, Site site);
+  void need_acquired(const void* map, const char* call, Site site);
+  void load(const Load& load, const void* map, unsigned long long* b, Site site);
+  void agree(const Lane& lane, Collective operation, const Operands& operands, int argument,
+             Site site);
+  // warpgroup does `work`, which returns what is wrong, in the last lane of a warp
+  // that comes, after the warp has agreed with its warpgroup.
+  template <class Work>
+  void warpgroup(Lane& lane, Collective operation, const Operands& operands, int argument,
+                 Site site, Work work);
+  SharedMemory& shared() { return shared_; }
+
   // fail ends the block with an error; it does not return.
   [[noreturn]] void fail(CUresult code, const std::string& text);
+  // refuse does so with what is wrong with a call.
+  [[noreturn]] void refuse(const char* call, Site site, const std::string& problem,
+                           CUresult code = CUDA_ERROR_LAUNCH_FAILED);
   // fault does so from a signal handler.
   [[noreturn]] void fault(const Fault& fault);
 
@@ -125,6 +168,9 @@ private:
   void run_lanes();
   [[noreturn]] void diverged(const std::string& call, Site site, const std::string& first,
                              Site other);
+  void wake(const std::vector<Lane*>& lanes);
+  CUresult check_finished();
+  std::string awaits(const Lane& lane) const;
   void report_stuck();
   void report_fault();
   std::string place() const; // the running lane
@@ -141,6 +187,10 @@ private:
   Fiber scheduler_;
   Stacks stacks_;
   SharedMemory shared_;
+  Phases phases_{shared_};
+  Named named_[16];
+  std::vector<Agreement> agreements_; // of each warpgroup
+  std::set<const void*> acquired_;    // tensor maps
   Random random_{0};
   Allocation recent_{}; // that an asynchronous copy read from
   CUresult error_ = CUDA_SUCCESS;

@@ -32,6 +32,7 @@ SharedMemory::SharedMemory() {
 
 unsigned char* SharedMemory::begin(size_t bytes) {
   bytes_ = bytes;
+  async_.clear();
   base_ = end_ - (bytes + 15) / 16 * 16;
   memset(base_ - guard, pattern, guard);
   memset(base_, 0xff, bytes);
@@ -59,6 +60,33 @@ std::string SharedMemory::check() const {
 bool SharedMemory::holds(const void* address, size_t bytes) const {
   const auto* at = static_cast<const unsigned char*>(address);
   return at >= base_ && at <= base_ + bytes_ && size_t(base_ + bytes_ - at) >= bytes;
+}
+
+unsigned SharedMemory::window(const void* address) const {
+  return unsigned(static_cast<const unsigned char*>(address) - (lowest_ + page));
+}
+
+unsigned char* SharedMemory::at(unsigned window) const { return lowest_ + page + window; }
+
+void SharedMemory::publish() {
+  seen_async(base_);
+  memcpy(&async_[window(base_)], base_, bytes_);
+}
+
+const unsigned char* SharedMemory::seen_async(const void* address) {
+  if (async_.empty()) async_.assign(capacity, 0xff);
+  return &async_[window(address)];
+}
+
+void SharedMemory::write_async(unsigned window, const void* from, size_t bytes) {
+  memcpy(at(window), from, bytes);
+  seen_async(at(window));
+  memcpy(&async_[window], from, bytes);
+}
+
+void SharedMemory::poison(void* address, size_t bytes) {
+  const std::vector<unsigned char> nan(bytes, 0xff);
+  write_async(window(address), nan.data(), bytes);
 }
 
 std::string SharedMemory::describe(const void* address) const {

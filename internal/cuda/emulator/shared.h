@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace emulator {
 
@@ -23,7 +24,20 @@ public:
   // check returns what was written outside, or nothing.
   std::string check() const;
 
+  unsigned char* base() const { return base_; }
   bool holds(const void* address, size_t bytes) const;
+
+  // The shared window is what 18-bit addresses of shared memory count in.
+  unsigned window(const void* address) const;
+  unsigned char* at(unsigned window) const;
+
+  // Copies by tensor map and wgmma see shared memory as the last publish left it,
+  // and what copies have written since. Here are the same bytes as they see them.
+  void publish();
+  const unsigned char* seen_async(const void* address);
+  void write_async(unsigned window, const void* from, size_t bytes);
+  // poison makes bytes undefined for everybody.
+  void poison(void* address, size_t bytes);
 
   // describe says where an address lies relative to this memory, or nothing if
   // it is not near.
@@ -34,6 +48,7 @@ private:
   unsigned char* end_ = nullptr; // of what is accessible
   unsigned char* base_ = nullptr;
   size_t bytes_ = 0;
+  std::vector<unsigned char> async_; // the window, once the block has used it
 };
 
 } // namespace emulator

@@ -7,7 +7,6 @@
 #include <utility>
 
 namespace emulator {
-namespace {
 
 const char* name(Collective operation) {
   switch (operation) {
@@ -17,9 +16,17 @@ const char* name(Collective operation) {
   case Collective::shuffle: return "shuffle";
   case Collective::mma_tf32: return "mma_tf32";
   case Collective::mma_bf16: return "mma_bf16";
+  case Collective::elect: return "elect_one";
+  case Collective::registers: return "fewer_registers or more_registers";
+  case Collective::wgmma_fence: return "wgmma_fence";
+  case Collective::wgmma: return "wgmma_bf16";
+  case Collective::wgmma_commit: return "wgmma_commit";
+  case Collective::wgmma_wait: return "wgmma_wait";
   }
   return "";
 }
+
+namespace {
 
 std::string thread_name(const Lane& lane) {
   const Dim3 t = lane.coordinates.thread;
@@ -103,26 +110,52 @@ void Block::diverged(const std::string& call, Site site, const std::string& firs
               site.name().c_str(), first.c_str(), other.name().c_str()));
 }
 
+// wake lets lanes that waited go on.
+void Block::wake(const std::vector<Lane*>& lanes) {
+  for (Lane* lane : lanes) {
+    lane->waiting = Waiting::nothing;
+    lane->warp->ready |= lane->bit;
+  }
+}
+
+// awaits says what a lane waits for.
+std::string Block::awaits(const Lane& lane) const {
+  const std::string at = lane.site.name();
+  switch (lane.waiting) {
+  case Waiting::block: return "barrier at " + at;
+  case Waiting::named: {
+    const Named& n = named_[lane.named];
+    return format("named_barrier(%d, %d) at %s, where %zu have come", lane.named, n.threads,
+                  at.c_str(), n.arrived.size());
+  }
+  case Waiting::phase:
+    return format("mbarrier_wait at %s: %s", at.c_str(), phases_.describe(lane.awaited).c_str());
+  default: return format("%s at %s", name(lane.warp->operation), at.c_str());
+  }
+}
+
 // report_stuck ends a block in which nobody can go on.
 void Block::report_stuck() {
-  const Lane* blocked = nullptr;
-  const Lane* warped = nullptr;
-  unsigned at_barrier = 0, at_warp = 0;
+  std::vector<std::pair<std::string, unsigned>> waits; // and how many lanes
+  std::vector<const Lane*> first;
+  bool deadlock = false;
   for (const Lane& lane : lanes_) {
     if (lane.warp->ended & lane.bit) continue;
-    const bool block = lane.waiting == Waiting::block;
-    (block ? at_barrier : at_warp)++;
-    const Lane*& first = block ? blocked : warped;
-    if (!first) first = &lane;
+    deadlock |= lane.waiting == Waiting::phase || lane.waiting == Waiting::named;
+    const std::string what = awaits(lane);
+    size_t i = 0;
+    while (i < waits.size() && waits[i].first != what) i++;
+    if (i == waits.size()) {
+      waits.push_back({what, 0});
+      first.push_back(&lane);
+    }
+    waits[i].second++;
   }
-  std::string text = format("diverged: of %zu threads %u have ended", lanes_.size(), ended_);
-  if (blocked) {
-    text += format(", %u wait in barrier at %s (%s first)", at_barrier,
-                   blocked->site.name().c_str(), thread_name(*blocked).c_str());
-  }
-  if (warped) {
-    text += format(", %u wait in %s at %s (%s first)", at_warp, name(warped->warp->operation),
-                   warped->site.name().c_str(), thread_name(*warped).c_str());
+  std::string text = format("%s: of %zu threads %u have ended", deadlock ? "deadlock" : "diverged",
+                            lanes_.size(), ended_);
+  for (size_t i = 0; i < waits.size(); i++) {
+    text += format(", %u wait in %s (%s first)", waits[i].second, waits[i].first.c_str(),
+                   thread_name(*first[i]).c_str());
   }
   fail(CUDA_ERROR_LAUNCH_FAILED, text);
 }

@@ -130,7 +130,7 @@ func TestTargets(t *testing.T) {
 		text := read(t, file(s))
 		target := ".version 7.0\n.target sm_80\n"
 		if strings.HasSuffix(s, "_sm90a") {
-			target = ".version 8.0\n.target sm_90a\n"
+			target = ".version 8.3\n.target sm_90a\n"
 		}
 		if !strings.Contains(text, target) {
 			t.Errorf("%s: not %q", file(s), target)
