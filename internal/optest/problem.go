@@ -150,16 +150,41 @@ func Near(t testing.TB, got []float32, want []float64, tolerance float64) {
 	if len(got) != len(want) {
 		t.Fatalf("%d values, want %d", len(got), len(want))
 	}
-	var squares float64
-	for _, v := range want {
-		squares += v * v
-	}
-	rms := math.Sqrt(squares / float64(max(len(want), 1)))
+	size := rms(want)
 	for i, v := range want {
-		if d := math.Abs(float64(got[i]) - v); !(d <= tolerance*(rms+math.Abs(v))+1e-30) {
-			t.Fatalf("element %d of %d is %v, want %v (rms %v)", i, len(want), got[i], v, rms)
+		if d := math.Abs(float64(got[i]) - v); !(d <= tolerance*(size+math.Abs(v))+1e-30) {
+			t.Fatalf("element %d of %d is %v, want %v (rms %v)", i, len(want), got[i], v, size)
 		}
 	}
+}
+
+// NearRows fails unless each element of got is within tolerance of want, relative
+// to the root mean square of its row of that many elements and a quarter of that of
+// all of want: for results whose rows differ in size and whose elements are sums,
+// which may cancel.
+func NearRows(t testing.TB, got []float32, want []float64, row int, tolerance float64) {
+	t.Helper()
+	if len(got) != len(want) || row < 1 || len(want)%row != 0 {
+		t.Fatalf("%d values, want %d in rows of %d", len(got), len(want), row)
+	}
+	least := rms(want) / 4
+	for at := 0; at < len(want); at += row {
+		size := rms(want[at:at+row]) + least
+		for i := at; i < at+row; i++ {
+			if d := math.Abs(float64(got[i]) - want[i]); !(d <= tolerance*size) {
+				t.Fatalf("element %d of %d is %v, want %v: the error is %.2e of its row's size", i, len(want), got[i], want[i], d/size)
+			}
+		}
+	}
+}
+
+// rms returns the root mean square; 0 of nothing.
+func rms(x []float64) float64 {
+	var squares float64
+	for _, v := range x {
+		squares += v * v
+	}
+	return math.Sqrt(squares / float64(max(len(x), 1)))
 }
 
 // SameBits fails unless the slices are equal bit for bit.

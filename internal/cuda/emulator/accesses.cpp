@@ -127,22 +127,46 @@ const unsigned char* bytes_at(const void* p) { return static_cast<const unsigned
 bool accesses_seen() { return seen; }
 
 void follow_launch() {
+  if (!seen) return;
   order.begin_launch();
   std::fill(std::begin(recent), std::end(recent), nullptr);
 }
 
-void follow_block(unsigned char* base, size_t bytes) {
+void follow_block(unsigned char* base, size_t bytes, unsigned threads) {
   if (!seen) return;
-  order.begin_block();
+  order.begin_block(threads);
   shared = &shared_shadow();
   shared->base = base;
   shared->bytes = bytes;
   shared->rounded = (bytes + 15) / 16 * 16;
 }
 
-void follow_barrier() { order.pass_barrier(); }
+void follow_barrier() {
+  if (seen) order.pass_barrier();
+}
 
-void follow_warp_barrier(const Lane& lane) { order.pass_warp_barrier(number_of(lane) / warp_size); }
+void follow_warp_barrier(const Lane& lane) {
+  if (seen) order.pass_warp_barrier(number_of(lane) / warp_size);
+}
+
+void follow_some_barrier(const std::vector<Lane*>& lanes) {
+  if (!seen) return;
+  std::vector<unsigned> threads;
+  for (const Lane* lane : lanes) threads.push_back(number_of(*lane));
+  order.meet(threads);
+}
+
+void follow_arrival(const void* mbarrier) {
+  if (seen) order.arrive(mbarrier, number_of(*running()));
+}
+
+void follow_phase(const void* mbarrier) {
+  if (seen) order.complete(mbarrier);
+}
+
+void follow_wait(const void* mbarrier) {
+  if (seen) order.pass_phase(mbarrier, number_of(*running()));
+}
 
 void note_read(const void* from, size_t bytes, const void* code) {
   if (seen) note({bytes_at(from), bytes, false, false, code});
@@ -152,18 +176,21 @@ void note_write(const void* to, size_t bytes, const void* code) {
   if (seen) note({bytes_at(to), bytes, true, false, code});
 }
 
-void note_copy(void* to, const void* global, size_t bytes, bool valid, const void* code) {
+void note_copy(void* to, const void* global, size_t bytes, const void* code) {
   if (!seen) return;
-  if (valid) note_read(global, bytes, code);
+  if (global) note_read(global, bytes, code);
   note({bytes_at(to), bytes, true, true, code});
 }
 
-void note_landed(const void* to, size_t bytes) {
+void note_landed(const void* to, size_t bytes, const void* mbarrier) {
   if (!seen) return;
-  const unsigned thread = number_of(*running());
+  unsigned thread = 0;
   each_cell(*shared, to, bytes, [&](size_t i, unsigned part) {
-    shared->cells[i].write.stamp = order.now(thread, part, false);
+    Stamp& stamp = shared->cells[i].write.stamp;
+    thread = unsigned(stamp.thread);
+    stamp = order.now(thread, part, false);
   });
+  if (mbarrier) order.land(mbarrier, thread);
 }
 
 } // namespace emulator

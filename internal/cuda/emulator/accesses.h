@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 namespace emulator {
 
@@ -15,17 +16,24 @@ bool accesses_seen();
 
 // These follow the running launch, which has one thread of the machine only.
 void follow_launch();
-void follow_block(unsigned char* shared, size_t bytes);
+void follow_block(unsigned char* shared, size_t bytes, unsigned threads);
 void follow_barrier();
 void follow_warp_barrier(const Lane& lane);
+void follow_some_barrier(const std::vector<Lane*>& lanes);
+
+// These follow what the running lane does with an mbarrier, named by any address.
+void follow_arrival(const void* mbarrier);
+void follow_phase(const void* mbarrier); // that it is complete
+void follow_wait(const void* mbarrier);
 
 // note_read and note_write check what the runtime does for the running lane.
 void note_read(const void* from, size_t bytes, const void* code);
 void note_write(const void* to, size_t bytes, const void* code);
 
 // note_copy does so for the issue of an asynchronous copy, and note_landed when
-// its lane waited for it.
-void note_copy(void* shared, const void* global, size_t bytes, bool valid, const void* code);
-void note_landed(const void* shared, size_t bytes);
+// its lane waited for it, or it is one of those that complete an mbarrier's phase.
+// The global side may be nullptr.
+void note_copy(void* shared, const void* global, size_t bytes, const void* code);
+void note_landed(const void* shared, size_t bytes, const void* mbarrier);
 
 } // namespace emulator

@@ -66,7 +66,7 @@ void Block::reset(const Grid& grid, Dim3 block, uint64_t serial) {
   for (Named& n : named_) n.arrived.clear();
   for (Agreement& a : agreements_) a.clear();
   unsigned char* shared = shared_.begin(grid.shared);
-  follow_block(shared, grid.shared);
+  follow_block(shared, grid.shared, unsigned(lanes_.size()));
   for (Lane& lane : lanes_) {
     lane.coordinates.block = block;
     lane.coordinates.grid_size = grid.blocks;

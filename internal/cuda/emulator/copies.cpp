@@ -27,7 +27,7 @@ void CopyQueue::land(size_t groups) {
     for (; landed_ < end; landed_++) {
       Copy& c = copies_[landed_];
       if (!c.landed) c.land();
-      note_landed(c.shared, size_t(c.bytes));
+      note_landed(c.shared, size_t(c.bytes), nullptr);
     }
   }
   if (landed_ == copies_.size() && landed_groups_ == ends_.size()) clear();

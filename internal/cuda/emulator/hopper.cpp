@@ -1,4 +1,5 @@
 // What hopper.h asks of the runtime.
+#include "accesses.h"
 #include "async.h"
 #include "block.h"
 #include "report.h"
@@ -30,6 +31,7 @@ void Block::named_barrier(Lane& lane, int id, int threads, Site site) {
     wait(lane);
     return;
   }
+  follow_some_barrier(n.arrived);
   n.arrived.pop_back(); // itself runs on
   wake(n.arrived);
   n.arrived.clear();
@@ -185,6 +187,7 @@ void box_load(void* shared, const void* map, const int (&at)[4], unsigned long l
   const std::string problem = read_map(map, load.tensor);
   if (!problem.empty()) block.refuse("tensor_load", {file, line}, "the map has " + problem);
   block.load(load, map, b, {file, line});
+  note_copy(shared, nullptr, load.tensor.box_bytes(), __builtin_return_address(0));
 }
 
 void proxy_fence() {

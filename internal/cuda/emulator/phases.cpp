@@ -1,5 +1,6 @@
 #include "phases.h"
 
+#include "accesses.h"
 #include "report.h"
 #include "shared.h"
 
@@ -57,7 +58,11 @@ std::string Phases::find(unsigned long long* address, Barrier*& barrier) {
 // advance begins the next phase if the current one is complete.
 bool Phases::advance(Barrier& b) {
   if (!b.completable()) return false;
-  for (const Load& l : b.loads) land(l);
+  for (const Load& l : b.loads) {
+    land(l);
+    note_landed(l.shared, l.tensor.box_bytes(), &b);
+  }
+  follow_phase(&b);
   b.loads.clear();
   b.pending = b.arrivals;
   b.expected = 0;
@@ -73,6 +78,7 @@ std::string Phases::arrive(unsigned long long* address, unsigned bytes) {
     return "it arrives in a phase that has all its arrivals: nobody waited for the phase, and " +
            b->lack();
   }
+  follow_arrival(b);
   b->expected += bytes;
   if (b->expected > most_bytes) return "more bytes are announced than a phase counts, 2^20 - 1";
   b->pending--;
@@ -114,6 +120,7 @@ std::string Phases::observe(unsigned long long* address, unsigned parity, bool& 
   const std::string problem = find(address, b);
   if (problem.empty()) {
     complete = b->phase % 2 != parity || advance(*b);
+    if (complete) follow_wait(b);
   }
   return problem;
 }

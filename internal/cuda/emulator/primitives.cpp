@@ -94,7 +94,7 @@ void copy_issue(void* shared, const void* global, int bytes, bool valid, const c
                 int line) {
   Lane& lane = *running();
   lane.block->issue(lane, {shared, global, bytes, valid}, {file, line});
-  note_copy(shared, global, size_t(bytes), valid, __builtin_return_address(0));
+  note_copy(shared, valid ? global : nullptr, size_t(bytes), __builtin_return_address(0));
 }
 
 void copy_close(const char*, int) { running()->copies.commit(); }

@@ -28,4 +28,4 @@ run() {
 run "$out" "$here"/test/*.cu "$here"/test/hopper/*.cu "$here"/test/*.cpp
 # Kernels that are right are so when every access is checked.
 EDM_EMULATOR_RACES=1 run "$out/races" "$here"/test/{good.cu,kernels_test.cpp,harness.cpp} \
-  "$here"/test/races/*
+  "$here"/test/hopper/*.cu "$here"/test/hopper{,_test}.cpp "$here"/test/races/*
