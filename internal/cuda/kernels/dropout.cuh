@@ -1,28 +1,6 @@
 // Dropout's masks: those of internal/rng, made in registers. It comes after
-// quads.cuh.
+// quads.cuh and philox.cuh.
 #pragma once
-
-// Words are the four random words of a block.
-struct Words {
-  unsigned v[4];
-};
-
-// philox returns the Philox4x32-10 block of a counter under a key (Salmon et al.
-// 2011): the generator of internal/rng.
-DEVICE Words philox(unsigned c0, unsigned c1, unsigned c2, unsigned c3, unsigned k0, unsigned k1) {
-#pragma unroll
-  for (int round = 0; round < 10; round++) {
-    const unsigned h0 = multiply_high(0xD2511F53u, c0), l0 = 0xD2511F53u * c0;
-    const unsigned h1 = multiply_high(0xCD9E8D57u, c2), l1 = 0xCD9E8D57u * c2;
-    c0 = h1 ^ c1 ^ k0;
-    c1 = l1;
-    c2 = h0 ^ c3 ^ k1;
-    c3 = l0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  return Words{{c0, c1, c2, c3}};
-}
 
 // Site is what all threads of a dropout know: elements whose random word is below
 // limit are dropped, others multiplied by keep.

@@ -5,7 +5,9 @@
 // of some channels of some pixels of one image. A warp reads 256 bytes of each of
 // two channels at a time and writes 128 of a pixel or less.
 #include "prelude.cuh"
+#include "philox.cuh"
 #include "quads.cuh"
+
 #include "dropout.cuh"
 #include "packtile.cuh"
 
