@@ -25,7 +25,7 @@ func TestPeaks(t *testing.T) {
 			}
 		}
 	}
-	x := make([]float32, 4*blocks*peakThreads+7)
+	x := make([]float32, 5*4*blocks*peakThreads+7) // a whole turn and a part
 	for i := range x {
 		x[i] = float32(i)
 	}

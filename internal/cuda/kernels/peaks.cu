@@ -6,6 +6,7 @@
 
 constexpr int chains = 16; // of multiply-adds that do not wait for each other
 constexpr int tiles = 8;   // of matrix products
+constexpr int quads = 4;   // that a thread has under way in a copy
 constexpr float half = 0.5f;
 
 DEVICE int place() { return (int)(blockIdx.x * blockDim.x + threadIdx.x); }
@@ -55,8 +56,10 @@ EXPORT(peak_bf16)
 // peak_copy copies n numbers, at addresses that are aligned to 16 bytes.
 KERNEL void LAUNCH_BOUNDS(256, 4) peak_copy(const float* x, float* y, int64 n) {
   const int64 step = 4 * (int64)blockDim.x * gridDim.x;
-  for (int64 at = 4 * (int64)place(); at < n; at += step) {
-    store_quad(y + at, load_quad(x + at, n - at, true), n - at, true);
+  for (int64 at = 4 * (int64)place(); at < n; at += quads * step) {
+    Quad q[quads];
+    for (int j = 0; j < quads; j++) q[j] = load_quad(x + at + j * step, n - at - j * step, true);
+    for (int j = 0; j < quads; j++) store_quad(y + at + j * step, q[j], n - at - j * step, true);
   }
 }
 EXPORT(peak_copy)
