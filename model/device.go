@@ -89,7 +89,11 @@ func OpenDevice(name string, threads int, precision string) (*Device, error) {
 	}
 	var full *engine.OutOfMemory
 	if errors.As(err, &full) {
-		err = fmt.Errorf("%w: nvidia-smi lists what holds the GPU's memory; end that, choose another GPU, or use --device cpu", err)
+		advice := "nvidia-smi lists what holds the GPU's memory; end that, choose another GPU, or use --device cpu"
+		if full.Host {
+			advice = "end other programs, or use --device cpu"
+		}
+		err = fmt.Errorf("%w: %s", err, advice)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model: device %s: %w", name, err)

@@ -2,11 +2,13 @@ package model_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"edm/internal/detached"
+	"edm/internal/engine"
 	"edm/loss"
 	"edm/model"
 )
@@ -77,7 +79,8 @@ func TestOutOfDeviceMemory(t *testing.T) {
 	}
 	b.Capacity = plan.ArenaBytes * 11 / 20
 	_, err = m.NewLoss(loss.Default(), n, true)
-	if err == nil || !strings.Contains(err.Error(), "a batch of 8 images needs") || !strings.Contains(err.Error(), "about 4 images would fit") {
+	var full *engine.OutOfMemory
+	if !errors.As(err, &full) || full.Free != b.Capacity || !strings.Contains(err.Error(), "a batch of 8 images needs") || !strings.Contains(err.Error(), "about 4 images would fit") {
 		t.Errorf("half of the memory: %v", err)
 	}
 	if _, err := m.NewLoss(loss.Default(), n/2, true); err != nil {

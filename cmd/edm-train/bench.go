@@ -30,7 +30,7 @@ type figures struct {
 	GFLOPS         float64  `json:"gflops"`            // of training, convolutions counted as direct ones
 
 	ForwardGFLOPS float64   `json:"forward_gflops"`
-	FMAPeak       float64   `json:"fma_peak_gflops"` // of register-only multiply-adds on the same threads; 0 on a GPU, as the shares
+	FMAPeak       float64   `json:"fma_peak_gflops"` // of register-only multiply-adds on the same threads; on a GPU of register-only products in its precision
 	TrainShare    float64   `json:"train_share_of_peak"`
 	ForwardShare  float64   `json:"forward_share_of_peak"`
 	TrainArenaMiB float64   `json:"train_arena_mb"` // MiB of a step's activations, gradients in flight and scratch
@@ -43,11 +43,43 @@ type figures struct {
 	Channels      int       `json:"channels"`
 	Recompute     []int     `json:"recompute"` // image sizes at which training computes blocks again; null for none
 	Light         bool      `json:"recompute_light"`
+	GPU           *onGPU    `json:"gpu,omitempty"`
 	Kernels       string    `json:"kernels"`      // equal names give equal bits
 	Instructions  string    `json:"instructions"` // instruction set in use, or the GPU
 	Version       string    `json:"version"`
 	Go            string    `json:"go"`
 	Platform      string    `json:"platform"`
+}
+
+// onGPU is what --bench prints of a GPU beside the rest.
+type onGPU struct {
+	ProductPeaks map[string]float64 `json:"product_peak_gflops"` // of register-only products, by precision
+	CopyPeak     float64            `json:"copy_peak_gb_per_s"`  // read and written by a copy within its memory
+	Operations   []operation        `json:"operations"`          // of a training step, slowest first
+}
+
+// operation is what one kind of operation took of a training step.
+type operation struct {
+	Name  string  `json:"name"`
+	Calls int     `json:"calls"`
+	Ms    float64 `json:"ms"`
+	Limit string  `json:"limit"`         // products or memory
+	Share float64 `json:"share_of_peak"` // of products in the run's precision, or of a copy: each array read or written once
+}
+
+// newOnGPU returns nil for a processor.
+func newOnGPU(r benchmark.Result) *onGPU {
+	if r.Peaks.Copy == 0 {
+		return nil
+	}
+	g := &onGPU{ProductPeaks: map[string]float64{}, CopyPeak: digits(r.Peaks.Copy / 1e9)}
+	for name, v := range r.Peaks.Products {
+		g.ProductPeaks[name] = digits(v / 1e9)
+	}
+	for _, o := range r.Operations {
+		g.Operations = append(g.Operations, operation{o.Name, o.Calls, digits(1e3 * o.Time.Seconds()), string(o.Limit), digits(o.Share)})
+	}
+	return g
 }
 
 // benchRounds is the number of timings whose median is printed.
@@ -145,7 +177,7 @@ func newFigures(c train.Config, r benchmark.Result, kernels string) figures {
 		TrainGFLOP:    digits(r.Train.GFLOP), ForwardGFLOP: digits(r.Forward.GFLOP),
 		TrainRounds: each(r.Train.Rounds), ForwardRounds: each(r.Forward.Rounds),
 		Parameters: r.Parameters, Resolution: c.Resolution, Channels: c.Channels, Recompute: c.Recompute, Light: c.RecomputeLight,
-		Kernels: kernels, Instructions: r.Instructions,
+		GPU: newOnGPU(r), Kernels: kernels, Instructions: r.Instructions,
 		Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"encoding/json"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -159,6 +161,37 @@ func TestTrainOnTheGPU(t *testing.T) {
 		}
 		if !strings.Contains(said, "cuda:0 ") || !strings.Contains(said, ", "+precision) || strings.Contains(said, "no preview") {
 			t.Errorf("%s:\n%s", precision, said)
+		}
+	}
+}
+
+// --bench measures the card and gives every kind of operation its time and its
+// share of the peak. On an emulated device the numbers say nothing.
+func TestBenchOnTheGPU(t *testing.T) {
+	gputest.First(t, "fp32")
+	var got figures
+	text := bench(t, "--preset=small", "--batch=2", "--resolution=8", "--channels=1", "--device=cuda", "--precision=bf16",
+		"--model-channels=8", "--channel-mult=1", "--num-blocks=1", "--attn-resolutions=8")
+	if err := json.Unmarshal([]byte(text), &got); err != nil || got.GPU == nil {
+		t.Fatalf("error %v, or nothing of the GPU in %q", err, text)
+	}
+	positive := map[string]float64{
+		"copy": got.GPU.CopyPeak, "product": got.FMAPeak, "train share": got.TrainShare, "forward share": got.ForwardShare,
+		"fp32": got.GPU.ProductPeaks["fp32"], "tf32": got.GPU.ProductPeaks["tf32"], "bf16": got.GPU.ProductPeaks["bf16"],
+	}
+	limits := map[string]string{}
+	for _, o := range got.GPU.Operations {
+		positive[o.Name+", time"], positive[o.Name+", share"], positive[o.Name+", calls"] = o.Ms, o.Share, float64(o.Calls)
+		limits[o.Name] = o.Limit
+	}
+	for name, v := range positive {
+		if !(v > 0) || math.IsInf(v, 0) {
+			t.Errorf("%s: %v, want a number above 0", name, v)
+		}
+	}
+	for name, want := range map[string]string{"Conv2D 3x3": "products", "Conv2DWeights 3x3": "products", "GNApply": "memory", "Adam and EMA": "memory"} {
+		if limits[name] != want {
+			t.Errorf("%s is bound by %q, want %q", name, limits[name], want)
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"edm/internal/detached"
+	"edm/internal/engine"
 	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
@@ -344,23 +346,69 @@ func TestProfileKeepsTheFastest(t *testing.T) {
 	p := &Profile{}
 	for _, ms := range [][2]time.Duration{{5, 1}, {3, 2}, {4, 9}} {
 		if err := p.step(func() error {
-			p.add("a", ms[0]*time.Millisecond, 2)
-			p.add("b", ms[1]*time.Millisecond, 0)
-			p.add("a", time.Millisecond, 3)
+			p.add(Row{Name: "a", Time: ms[0] * time.Millisecond, Flops: 2, Bytes: 1})
+			p.add(Row{Name: "b", Time: ms[1] * time.Millisecond, Bytes: 8})
+			p.add(Row{Name: "a", Time: time.Millisecond, Flops: 3, Bytes: 1})
 			return nil
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	rows, total := p.Rows()
-	want := []Row{{"a", 2, 4 * time.Millisecond, 5}, {"b", 1, time.Millisecond, 0}}
+	want := []Row{{"a", 2, 4 * time.Millisecond, 5, 2}, {"b", 1, time.Millisecond, 0, 8}}
 	if d := cmp.Diff(want, rows); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(Row{"total", 3, 5 * time.Millisecond, 5}, total); d != "" {
+	if d := cmp.Diff(Row{"total", 3, 5 * time.Millisecond, 5, 10}, total); d != "" {
 		t.Error(d)
 	}
 	if p.steps != 3 {
 		t.Errorf("%d steps, want 3", p.steps)
+	}
+}
+
+// metered is a device whose peaks are known.
+type metered struct {
+	*detached.Backend
+	peaks engine.Peaks
+	err   error
+}
+
+func (m *metered) Peaks() (engine.Peaks, error) { return m.peaks, m.err }
+
+// On a device that can be measured each operation of a training step has its
+// time, and its share of what bounds it.
+func TestMeasureOperations(t *testing.T) {
+	m := &metered{Backend: &detached.Backend{}, peaks: engine.Peaks{Product: 4e9, Products: map[string]float64{"fp32": 4e9}, Copy: 2e9}}
+	r, err := Measure(t.Context(), tiny(2), model.NewDevice(m), Options{Rounds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.FMAPeak != 4 || !near(r.Train.Share, r.Train.GFLOPS/4) || r.Peaks.Copy != 2e9 {
+		t.Errorf("%+v, want shares of the device's peaks", r)
+	}
+	flops, names := 0.0, map[string]bool{}
+	for _, o := range r.Operations {
+		names[o.Name] = true
+		flops += o.Flops
+		work, peak, limit := o.Bytes, 2e9, Memory
+		if o.Flops > 0 {
+			work, peak, limit = o.Flops, 4e9, Products
+		}
+		if o.Limit != limit || !(o.Share > 0) || !near(o.Share*peak*o.Time.Seconds(), work) {
+			t.Errorf("%+v: want a share of %g", o, peak)
+		}
+	}
+	for _, name := range []string{"Conv2D 3x3", "AttnGrad", "GNApply", "Adam and EMA"} {
+		if !names[name] {
+			t.Errorf("%s is missing in %v", name, names)
+		}
+	}
+	if plan := r.Train.GFLOP * 2e9; !near(flops, plan) {
+		t.Errorf("the operations have %g operations, planned %g", flops, plan)
+	}
+	m.err = errors.New("no clock")
+	if _, err := Measure(t.Context(), tiny(2), model.NewDevice(m), Options{Rounds: 1}); !errors.Is(err, m.err) {
+		t.Errorf("a device that cannot be measured: %v", err)
 	}
 }

@@ -28,7 +28,7 @@ type Speed struct {
 	ImgPerS float64   // their median
 	Best    float64   // and the highest: what other programs took least of
 	GFLOPS  float64   // of ImgPerS
-	Share   float64   // of it in the FMA peak of the same threads; above 1 by an algorithm with fewer operations
+	Share   float64   // of it in the peak; above 1 by an algorithm with fewer operations
 }
 
 // Result is a measurement of a denoiser on one machine.
@@ -36,9 +36,11 @@ type Result struct {
 	Parameters     int
 	Batch, Threads int
 	Instructions   string  // instruction set of the kernels
-	FMAPeak        float64 // GFLOP/s of register-only multiply-adds on Threads, in the same run
+	FMAPeak        float64 // GFLOP/s of register-only multiply-adds on Threads, on a GPU of register-only products in its precision, in the same run
 	Train, Forward Speed
-	PeakRSSMiB     float64 // most memory that the process had resident up to the end of training; 0 where the system does not say
+	Peaks          engine.Peaks // of a GPU
+	Operations     []Operation  // of a training step on a GPU, slowest first
+	PeakRSSMiB     float64      // most memory that the process had resident up to the end of training; 0 where the system does not say
 }
 
 // Measure times training steps and evaluations of a denoiser on a device.
@@ -50,46 +52,46 @@ func Measure(ctx context.Context, c Config, d *model.Device, o Options) (Result,
 		return Result{}, fmt.Errorf("benchmark: %d rounds of %v, want 1 or more of at least 0 s", o.Rounds, o.Length)
 	}
 	r := Result{Batch: c.Batch, Threads: 1, Instructions: "portable"}
-	peak := func() float64 { return cpu.PeakFMA(r.Threads) }
 	switch b := d.Backend().(type) {
 	case *cpu.Backend:
 		r.Threads, r.Instructions = b.Threads(), b.Instructions()
 	case engine.Executor: // the processor's peak says nothing of it
 		r.Threads, r.Instructions = 0, d.String()
-		peak = func() float64 { return 0 }
 	}
-	peaks := []float64{peak()}
+	if err := r.meter(d); err != nil {
+		return r, err
+	}
 	for _, m := range []struct {
 		mode  Mode
 		speed *Speed
 	}{{Training, &r.Train}, {Forward, &r.Forward}} {
-		var err error
-		if r.Parameters, err = measure(ctx, c, d, o, m.mode, m.speed); err != nil {
+		if err := r.measure(ctx, c, d, o, m.mode, m.speed); err != nil {
 			return r, err
 		}
 		if peak, ok := sysmem.PeakResident(); ok && m.mode == Training {
 			r.PeakRSSMiB = float64(peak) / (1 << 20)
 		}
 		debug.FreeOSMemory()
-		peaks = append(peaks, peak())
+		if err := r.meter(d); err != nil {
+			return r, err
+		}
 	}
-	r.FMAPeak = slices.Max(peaks) / 1e9
 	if r.FMAPeak > 0 {
 		r.Forward.Share, r.Train.Share = r.Forward.GFLOPS/r.FMAPeak, r.Train.GFLOPS/r.FMAPeak
 	}
+	rate(r.Operations, r.Peaks)
 	return r, nil
 }
 
-// measure times one mode with a workload of its own and returns the number of
-// parameters.
-func measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mode, s *Speed) (n int, err error) {
+// measure times one mode with a workload of its own.
+func (r *Result) measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mode, s *Speed) (err error) {
 	w, err := New(c, d)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if s.Plan, err = w.Plan(mode); err != nil {
-		return 0, err
+		return err
 	}
 	step := func() error {
 		if err := ctx.Err(); err != nil {
@@ -98,11 +100,15 @@ func measure(ctx context.Context, c Config, d *model.Device, o Options, mode Mod
 		return w.Run(mode)
 	}
 	if s.Rounds, err = rates(step, c.Batch, o); err != nil {
-		return 0, err
+		return err
 	}
 	s.ImgPerS, s.Best = median(s.Rounds), slices.Max(s.Rounds)
 	s.GFLOPS = s.ImgPerS * s.GFLOP
-	return w.model.Layout().Count, nil
+	r.Parameters = w.model.Layout().Count
+	if _, ok := d.Backend().(engine.Meter); ok && mode == Training {
+		r.Operations, err = w.operations()
+	}
+	return err
 }
 
 // rates returns images a second of each round. The step before makes the

@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -21,7 +22,8 @@ type Row struct {
 	Name  string
 	Calls int
 	Time  time.Duration
-	Flops float64
+	Flops float64 // of products
+	Bytes float64 // of its arrays, each read or written once
 }
 
 // Profile holds the operations of a step in the order they run. Each keeps its
@@ -63,10 +65,10 @@ func (w *Workload) timedStep(mode Mode, p *Profile) (func() error, error) {
 				return err
 			}
 			start := time.Now()
-			if err := w.update(); err != nil {
+			if err := errors.Join(w.update(), w.settle()); err != nil {
 				return err
 			}
-			p.add("Adam and EMA", time.Since(start), 0)
+			p.add(Row{Name: "Adam and EMA", Time: time.Since(start), Bytes: adamBytes * float64(len(w.weights))})
 			return nil
 		}, w.Run(mode)
 	}
@@ -76,6 +78,13 @@ func (w *Workload) timedStep(mode Mode, p *Profile) (func() error, error) {
 	program, err := w.denoiser.Program(w.batch)
 	return func() error { return program.RunTimed(p.report) }, err
 }
+
+// adamBytes are what the optimiser's pass moves for a parameter: five numbers
+// read, four of them written.
+const adamBytes = 4 * (5 + 4)
+
+// settle waits for a GPU, which updates weights while the host goes on.
+func (w *Workload) settle() error { return w.device.Download(w.weights[:1]) }
 
 // step times one step of the workload, which calls add for each operation.
 func (p *Profile) step(f func() error) error {
@@ -88,17 +97,18 @@ func (p *Profile) step(f func() error) error {
 }
 
 // add records the time of the next operation.
-func (p *Profile) add(name string, d time.Duration, flops float64) {
+func (p *Profile) add(r Row) {
 	if p.at == len(p.ops) {
-		p.ops = append(p.ops, Row{name, 1, d, flops})
+		r.Calls = 1
+		p.ops = append(p.ops, r)
 	}
-	p.ops[p.at].Time = min(p.ops[p.at].Time, d)
+	p.ops[p.at].Time = min(p.ops[p.at].Time, r.Time)
 	p.at++
 }
 
 // report adds one operation of a program.
 func (p *Profile) report(s *engine.Step, d time.Duration) {
-	p.add(label(s, p.shapes), d, op.Flops(s.Spec, s.In, s.Out))
+	p.add(Row{Name: label(s, p.shapes), Time: d, Flops: op.Flops(s.Spec, s.In, s.Out), Bytes: op.Bytes(s.Spec, s.In, s.Out)})
 }
 
 // Rows sums operations of equal name, slowest first, and all of them.
@@ -115,6 +125,7 @@ func (p *Profile) Rows() (rows []Row, total Row) {
 			sum.Calls++
 			sum.Time += o.Time
 			sum.Flops += o.Flops
+			sum.Bytes += o.Bytes
 		}
 	}
 	for _, r := range byName {

@@ -146,10 +146,9 @@ func (b *Backend) storage(p *engine.Program) (*storage, error) {
 	return newStorage(p, kernels, !b.unpacked)
 }
 
-// Close waits for the device's work and gives its context back, with all memory
-// unless the process has another backend open on the device: they share a context,
-// and what was not released lives until the last one is closed. Nothing of the
-// backend may be used after it.
+// Close waits for the device's work and gives back all that the backend holds of
+// the device, also where the process has another backend open on it. Nothing of
+// the backend may be used after it.
 func (b *Backend) Close() error { return b.device.Close() }
 
 // alloc returns device memory. Where there is not enough, the error is an

@@ -7,7 +7,8 @@
 // gradients and moments are; others pass through page-locked memory, on a stream
 // of their own. The first run of a program starts its kernels one by one and
 // checks each, so that a fault names its kernel and operation; then they are
-// captured into a CUDA graph that later runs replay.
+// captured into a CUDA graph that later runs replay, whose kernels tell the host
+// when they begin.
 //
 // All that needs CUDA has the build tag gpu. Without it Open says what to build.
 package cuda

@@ -60,7 +60,7 @@ func (e *OutOfMemory) Error() string {
 	}
 	switch {
 	case e.Host:
-		text += ", and the system has no more to give: end other programs"
+		text += ", and the system has no more to give"
 	case e.Free >= 0:
 		text += fmt.Sprintf(", %d MiB are free", e.Free>>20)
 	}

@@ -36,3 +36,19 @@ func attentionFlops(qkv tensor.Shape, products float64) float64 {
 	p := float64(qkv[2] * qkv[3])
 	return products * 2 * float64(qkv[0]*qkv[1]/3) * p * p
 }
+
+// Bytes returns the bytes that spec's arrays have, each read or written once: the
+// least that an operation moves whose arrays lie in memory. Of an input of which
+// it reads a part only that part counts.
+func Bytes(spec Spec, in []tensor.Shape, out tensor.Shape) float64 {
+	const size = 4
+	switch spec.(type) {
+	case Narrow, Crop:
+		return 2 * size * float64(out.TotalSize())
+	}
+	n := out.TotalSize()
+	for _, s := range in {
+		n += s.TotalSize()
+	}
+	return size * float64(n)
+}

@@ -54,6 +54,7 @@ type Device struct {
 	thread *thread
 	info   Info
 	device cu.Device
+	held   held
 
 	up, down atomic.Int64 // bytes copied from and to the host
 }
@@ -97,7 +98,7 @@ func Open(ordinal int) (*Device, error) {
 	if err := checkCapability(info); err != nil {
 		return nil, err
 	}
-	d := &Device{thread: newThread(), info: info, device: device}
+	d := &Device{thread: newThread(), info: info, device: device, held: held{}}
 	if err := d.Do(d.retain); err != nil {
 		d.thread.stop()
 		return nil, fmt.Errorf("driver: open CUDA device %d (%s): %w", ordinal, info.Name, err)
@@ -122,13 +123,17 @@ func (d *Device) release() error {
 	return wrap("cuDevicePrimaryCtxRelease_v2", d.device.ReleasePrimaryCtx())
 }
 
-// Close waits for the device's work, gives its context back, and ends its
-// thread. The driver frees what is left on the device once no other Device of the
-// process holds the same one; Pinned memory must not be touched afterwards.
-// Methods of a closed device return ErrClosed, Close too.
+// Close waits for the device's work, gives back what the Device was not given
+// back, then its context, and ends its thread. Another Device of the process may
+// hold the same device, whose own things stay; Pinned memory must not be touched
+// afterwards. Methods of a closed device return ErrClosed, Close too.
 func (d *Device) Close() error {
 	err := d.Do(func() error {
-		return errors.Join(wrap("cuCtxSynchronize", cu.Synchronize()), d.release())
+		err := wrap("cuCtxSynchronize", cu.Synchronize())
+		if err == nil { // else nothing can be given back
+			err = d.held.giveBack()
+		}
+		return errors.Join(err, d.release())
 	})
 	d.thread.stop()
 	return err

@@ -130,6 +130,32 @@ func TestClosed(t *testing.T) {
 	must(t, other.Free(at))
 }
 
+// What a device was not given back it gives back when it is closed, also while
+// another Device of the process keeps the context.
+func TestCloseGivesBack(t *testing.T) {
+	other := drivertest.Open(t)
+	before, err := other.FreeMem()
+	must(t, err)
+	b := newBench(t)
+	g, err := b.work.Capture(func() error { return b.launch(2) })
+	must(t, err)
+	_, err = b.NewEvent(false)
+	must(t, err)
+	_, err = b.AllocMapped(8)
+	must(t, err)
+	must(t, b.work.Replay(g))
+	if now, err := other.FreeMem(); err != nil || now >= before {
+		t.Fatalf("%d bytes are free, %d were before anything was allocated: %v", now, before, err)
+	}
+	must(t, b.Close())
+	if now, err := other.FreeMem(); err != nil || now != before {
+		t.Errorf("%d bytes are free, want %d: %v", now, before, err)
+	}
+	if b.host.Size() != 0 {
+		t.Error("page-locked memory is left")
+	}
+}
+
 func TestPinned(t *testing.T) {
 	d := drivertest.Open(t)
 	p, err := d.AllocPinned(10)

@@ -54,7 +54,11 @@ func (g *Graph) instantiate(graph C.CUgraph) error {
 		return err
 	}
 	g.nodes = int(n)
-	return check("cuGraphInstantiateWithFlags", C.cuGraphInstantiateWithFlags(&g.exec, graph, 0))
+	if err := check("cuGraphInstantiateWithFlags", C.cuGraphInstantiateWithFlags(&g.exec, graph, 0)); err != nil {
+		return err
+	}
+	g.device.held.keep(g, g.Close)
+	return nil
 }
 
 // Nodes returns the number of launches, copies and fills of the graph.
@@ -73,6 +77,7 @@ func (g *Graph) Close() error {
 		return nil
 	}
 	return g.device.Do(func() error {
+		g.device.held.drop(g)
 		err := check("cuGraphExecDestroy", C.cuGraphExecDestroy(g.exec))
 		g.exec = nil
 		return err

@@ -28,8 +28,11 @@ func (d *Device) Alloc(n int64) (uint64, error) {
 	var address cu.DevicePtr
 	err := d.Do(func() error {
 		var err error
-		address, err = cu.MemAlloc(n)
-		return wrap("cuMemAlloc_v2", err)
+		if address, err = cu.MemAlloc(n); err != nil {
+			return wrap("cuMemAlloc_v2", err)
+		}
+		d.held.keep(address, func() error { return d.Free(uint64(address)) })
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("driver: allocate %d bytes on the device: %w", n, err)
@@ -42,7 +45,10 @@ func (d *Device) Free(address uint64) error {
 	if address == 0 {
 		return nil
 	}
-	return d.Do(func() error { return wrap("cuMemFree_v2", cu.MemFree(cu.DevicePtr(address))) })
+	return d.Do(func() error {
+		d.held.drop(cu.DevicePtr(address))
+		return wrap("cuMemFree_v2", cu.MemFree(cu.DevicePtr(address)))
+	})
 }
 
 // Upload copies src to the device memory at dst. It waits for all earlier work
@@ -114,7 +120,11 @@ func (d *Device) AllocPinned(n int) (*Pinned, error) {
 	}
 	p := &Pinned{device: d, size: n}
 	err := d.Do(func() error {
-		return check("cuMemAllocHost_v2", C.cuMemAllocHost_v2(&p.at, C.size_t(n)))
+		if err := check("cuMemAllocHost_v2", C.cuMemAllocHost_v2(&p.at, C.size_t(n))); err != nil {
+			return err
+		}
+		d.held.keep(p, p.Close)
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("driver: allocate %d bytes of page-locked memory: %w", n, err)
@@ -139,6 +149,7 @@ func (d *Device) AllocMapped(n int) (*Pinned, error) {
 			return errors.Join(err, p.Close())
 		}
 		p.address = uint64(address)
+		d.held.keep(p, p.Close)
 		return nil
 	})
 	if err != nil {
@@ -166,7 +177,10 @@ func (p *Pinned) Close() error {
 	}
 	at := p.at
 	p.at, p.size, p.address = nil, 0, 0
-	return p.device.Do(func() error { return wrap("cuMemFreeHost", cu.MemFreeHost(at)) })
+	return p.device.Do(func() error {
+		p.device.held.drop(p)
+		return wrap("cuMemFreeHost", cu.MemFreeHost(at))
+	})
 }
 
 // part returns the address of n bytes at the offset.

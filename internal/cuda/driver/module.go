@@ -36,9 +36,15 @@ func (d *Device) LoadModule(name, ptx string) (*Module, error) {
 	defer C.free(unsafe.Pointer(text))
 	log := (*C.char)(C.calloc(C.EDM_LOG_SIZE, 1))
 	defer C.free(unsafe.Pointer(log))
-	var handle C.CUmodule
+	m := &Module{device: d, name: name}
 	err := d.Do(func() error {
-		return check("cuModuleLoadDataEx", C.edm_load_module(&handle, text, log))
+		var handle C.CUmodule
+		if err := check("cuModuleLoadDataEx", C.edm_load_module(&handle, text, log)); err != nil {
+			return err
+		}
+		m.module = *(*cu.Module)(unsafe.Pointer(&handle))
+		d.held.keep(m, m.Close)
+		return nil
 	})
 	if err != nil {
 		said := strings.TrimSpace(C.GoString(log))
@@ -47,7 +53,7 @@ func (d *Device) LoadModule(name, ptx string) (*Module, error) {
 		}
 		return nil, fmt.Errorf("driver: load module %s on %s: %w\n%s", name, d.info.Name, err, said)
 	}
-	return &Module{device: d, name: name, module: *(*cu.Module)(unsafe.Pointer(&handle))}, nil
+	return m, nil
 }
 
 // Function returns the module's kernel of that name.
@@ -70,6 +76,7 @@ func (m *Module) Close() error {
 		return nil
 	}
 	return m.device.Do(func() error {
+		m.device.held.drop(m)
 		err := m.module.Unload()
 		m.module = cu.Module{}
 		return wrap("cuModuleUnload", err)

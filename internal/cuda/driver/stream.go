@@ -23,8 +23,11 @@ func (d *Device) NewStream() (*Stream, error) {
 	s := &Stream{device: d}
 	err := d.Do(func() error {
 		var err error
-		s.stream, err = cu.MakeStream(cu.NonBlocking)
-		return wrap("cuStreamCreate", err)
+		if s.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
+			return wrap("cuStreamCreate", err)
+		}
+		d.held.keep(s, s.Close)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -37,7 +40,10 @@ func (s *Stream) Close() error {
 	if s.stream == cu.NoStream {
 		return nil
 	}
-	return s.device.Do(func() error { return wrap("cuStreamDestroy_v2", s.stream.Destroy()) })
+	return s.device.Do(func() error {
+		s.device.held.drop(s)
+		return wrap("cuStreamDestroy_v2", s.stream.Destroy())
+	})
 }
 
 // Upload queues a copy of n bytes at the offset of src to the device memory at
@@ -117,8 +123,11 @@ func (d *Device) NewEvent(times bool) (*Event, error) {
 	e := &Event{device: d}
 	err := d.Do(func() error {
 		var err error
-		e.event, err = cu.MakeEvent(flags)
-		return wrap("cuEventCreate", err)
+		if e.event, err = cu.MakeEvent(flags); err != nil {
+			return wrap("cuEventCreate", err)
+		}
+		d.held.keep(e, e.Close)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -148,5 +157,8 @@ func (e *Event) Close() error {
 	if e.event == (cu.Event{}) {
 		return nil
 	}
-	return e.device.Do(func() error { return wrap("cuEventDestroy_v2", cu.DestroyEvent(&e.event)) })
+	return e.device.Do(func() error {
+		e.device.held.drop(e)
+		return wrap("cuEventDestroy_v2", cu.DestroyEvent(&e.event))
+	})
 }

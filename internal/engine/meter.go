@@ -1,0 +1,15 @@
+package engine
+
+// Peaks is what a device can do at most, as measured. Operations count a multiply
+// and an add as two.
+type Peaks struct {
+	Product  float64            // operations a second of products in the backend's precision
+	Products map[string]float64 // the same for every precision, by name
+	Copy     float64            // bytes a second that a copy within the device's memory reads and writes
+}
+
+// Meter is implemented by a Backend that measures what its device can do.
+type Meter interface {
+	// Peaks takes a few milliseconds for each number, alone on the device.
+	Peaks() (Peaks, error)
+}
