@@ -69,7 +69,7 @@ func (r *runner) record() (*recorded, error) {
 	// Modules are loaded and attributes set before the capture.
 	var all []*ready
 	var from []int // the step of each
-	for i, l := range r.launches() {
+	for i, l := range r.sequence() {
 		p, err := r.b.modules.prepare(l)
 		if err != nil {
 			return nil, r.fault(i, l, err)

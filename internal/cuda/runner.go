@@ -149,7 +149,7 @@ func (r *runner) arrange() error {
 // run queues the program on the compute stream.
 func (r *runner) run() error {
 	if !r.checked || r.b.always {
-		if err := r.each(r.launches(), r.waited); err != nil {
+		if err := r.each(r.sequence(), r.waited); err != nil {
 			return err
 		}
 		r.checked = true
@@ -165,9 +165,9 @@ func (r *runner) run() error {
 	return nil
 }
 
-// launches returns what computes the program, in order, each with its step: first
+// sequence returns what computes the program, in order, each with its step: first
 // what makes inputs, which is of none, then the steps.
-func (r *runner) launches() iter.Seq2[int, launch] {
+func (r *runner) sequence() iter.Seq2[int, launch] {
 	return func(yield func(int, launch) bool) {
 		for i, l := range r.feeds() {
 			if !yield(i, l) {
