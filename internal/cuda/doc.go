@@ -5,7 +5,8 @@
 // A program has one arena in device memory. Its inputs and outputs are used in
 // place where the caller's slices are mirrored, which those of weights,
 // gradients and moments are; others pass through page-locked memory, on a stream
-// of their own. The first run of a program starts its kernels one by one and
+// of their own. Images and noise of training are made on the device, of bytes and
+// of image numbers (engine.Feeder). The first run of a program starts its kernels one by one and
 // checks each, so that a fault names its kernel and operation; then they are
 // captured into a CUDA graph that later runs replay, whose kernels tell the host
 // when they begin.

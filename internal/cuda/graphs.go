@@ -81,7 +81,7 @@ func (r *runner) record() (*recorded, error) {
 		g.addresses = append(g.addresses, r.values[id].at)
 	}
 	var err error
-	if g.trail, err = r.b.newTrail(slices.Collect(r.launches())); err != nil {
+	if g.trail, err = r.b.newTrail(slices.Collect(r.sequence())); err != nil {
 		return nil, err
 	}
 	if err = r.capture(g); err != nil {

@@ -156,7 +156,7 @@ func (r *runner) arrange() error {
 func (r *runner) run() error {
 	if !r.checked || r.b.always {
 		r.replay = nil
-		if err := r.each(r.launches(), r.waited); err != nil {
+		if err := r.each(r.sequence(), r.waited); err != nil {
 			return err
 		}
 		r.checked = true
@@ -173,9 +173,9 @@ func (r *runner) run() error {
 	return nil
 }
 
-// launches returns what computes the program, in order: first what makes inputs,
+// sequence returns what computes the program, in order: first what makes inputs,
 // which is of no step, then the steps.
-func (r *runner) launches() iter.Seq[placed] {
+func (r *runner) sequence() iter.Seq[placed] {
 	return func(yield func(placed) bool) {
 		for l := range r.feeds() {
 			if !yield(l) {
@@ -183,7 +183,7 @@ func (r *runner) launches() iter.Seq[placed] {
 			}
 		}
 		for i := range r.steps {
-			for _, l := range r.stepLaunches(i) {
+			for _, l := range r.launches(i) {
 				if !yield(placed{l, i}) {
 					return
 				}
@@ -222,8 +222,8 @@ func (r *runner) waited(l *ready) error {
 	return r.b.compute.Synchronize()
 }
 
-// stepLaunches returns what a step runs.
-func (r *runner) stepLaunches(step int) []launch {
+// launches returns what a step runs.
+func (r *runner) launches(step int) []launch {
 	s := &r.program.Steps[step]
 	o := operands{out: r.values[s.Output].at}
 	if s.Work.Len > 0 {

@@ -282,7 +282,7 @@ func TestPackingIsItsReaders(t *testing.T) {
 	r := made.(*runner)
 	for i, s := range p.Steps {
 		packs := 0
-		for _, l := range r.stepLaunches(i) {
+		for _, l := range r.launches(i) {
 			if l.name == "convpack_pixels" {
 				packs++
 			}
@@ -292,7 +292,7 @@ func TestPackingIsItsReaders(t *testing.T) {
 		}
 	}
 	fault := errors.New("a fault")
-	err = r.each(r.launches(), func(l *ready) error {
+	err = r.each(r.sequence(), func(l *ready) error {
 		if l.name == "convpack_pixels" {
 			return fault
 		}

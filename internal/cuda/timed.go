@@ -52,7 +52,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 // timeStep runs one step and returns the time that the device took for it.
 func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 	var all []*ready
-	for _, l := range r.stepLaunches(i) {
+	for _, l := range r.launches(i) {
 		p, err := r.b.modules.prepare(l, 0)
 		if err != nil {
 			return 0, r.fault(placed{l, i}, err)

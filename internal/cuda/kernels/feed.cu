@@ -32,6 +32,7 @@ KERNEL void LAUNCH_BOUNDS(256, 2) normals(const int64* draw, float* y, int64 siz
   const int64 step = 4 * (int64)blockDim.x;
   for (int64 at = blockIdx.x * step + 4 * threadIdx.x; at < size; at += gridDim.x * step) {
     Quad q;
+#pragma unroll
     for (int j = 0; j < 4; j += 2) {
       const Words w = philox((unsigned)((at + j) / 2), (unsigned)index, (unsigned)(index >> 32),
                              stream, (unsigned)seed, (unsigned)(seed >> 32));
