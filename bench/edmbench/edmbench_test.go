@@ -59,10 +59,12 @@ func TestServe(t *testing.T) {
 {"do":"train","step":1}
 {"do":"peak"}
 {"do":"peak","threads":1,"steps":1}
+{"do":"memory"}
+{"do":"sample","steps":1}
 `
 	lines := strings.Split(strings.TrimSpace(start(t, input, "-network", path, "-batch", "3", "-threads", "1")), "\n")
-	if len(lines) != 8 {
-		t.Fatalf("%d lines, want 8: %q", len(lines), lines)
+	if len(lines) != 10 {
+		t.Fatalf("%d lines, want 10: %q", len(lines), lines)
 	}
 	var h hello
 	if err := json.Unmarshal([]byte(lines[0]), &h); err != nil {
@@ -74,7 +76,7 @@ func TestServe(t *testing.T) {
 	if r := h.TrainGFLOP / h.ForwardGFLOP; !(r > 2.7 && r < 3) {
 		t.Errorf("a training step is %g times an evaluation, want just under 3", r)
 	}
-	for i, images := range []int{6, 9, 0, 0, 0, 0, 0} {
+	for i, images := range []int{6, 9, 0, 0, 0, 0, 0, 0, 3} {
 		var a answer
 		if err := json.Unmarshal([]byte(lines[1+i]), &a); err != nil {
 			t.Fatal(err)
@@ -161,6 +163,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"-preset", "demo", "-threads", "-1"},
 		{"-preset", "demo", "-profile", "all"},
 		{"-preset", "demo", "-by", "time"},
+		{"-preset", "demo", "-device", "gpu"},
+		{"-preset", "demo", "-precision", "bf16"},
 		{"-preset", "demo", "rest"},
 	} {
 		var said bytes.Buffer
