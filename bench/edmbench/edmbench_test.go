@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"edm/internal/benchmark"
+	"edm/internal/detached"
 	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
@@ -102,6 +103,27 @@ func TestServePeak(t *testing.T) {
 	}
 	if n := runtime.GOMAXPROCS(0); n != 1 {
 		t.Errorf("%d threads afterwards, want 1", n)
+	}
+}
+
+// The memory of a device is what its backend has in use.
+func TestServeMemory(t *testing.T) {
+	backend := &detached.Backend{Capacity: 1 << 30}
+	device := model.NewDevice(backend)
+	free, _ := device.FreeMemory()
+	path, _ := tiny(t)
+	w, err := benchmark.Open(path, 2, device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server{w, device, free}
+	before := s.memory().MiB
+	if err := w.Run(benchmark.Training); err != nil {
+		t.Fatal(err)
+	}
+	a := s.obey([]byte(`{"do":"memory"}`))
+	if a.Error != "" || a.MiB <= before || a.MiB != float64(backend.Used())/(1<<20) {
+		t.Errorf("%+v, before training %g MiB, want %d bytes", a, before, backend.Used())
 	}
 }
 
