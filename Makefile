@@ -5,7 +5,7 @@ STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 # Tests outside of internal/cuda that run programs on a GPU.
 CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices
 
-.PHONY: all build test lint generate ptx cuda cuda-test cuda-binding bench ci clean
+.PHONY: all build test lint generate ptx cuda cuda-test cuda-binding gpu-bundle bench ci clean
 
 all: build lint test
 
@@ -42,6 +42,13 @@ cuda-binding: # a header and a library for gorgonia.org/cu, and the flags to bui
 	$(GO) mod download gorgonia.org/cu
 	$(GO) run -C tools ./cudabind -cu "$$($(GO) list -m -f '{{.Dir}}' gorgonia.org/cu)" \
 		-calls "$(CURDIR)/internal/cuda/driver" -out "$(CURDIR)/build/cuda"
+
+# The programs of the bundle share most of their contents, over distances that
+# only a great dictionary spans.
+gpu-bundle: cuda-binding ## build/gpu/edm.tar.xz: what a machine with a GPU and without Go runs
+	. build/cuda/env.sh && bash internal/cuda/ongpu/bundle.sh build/gpu/edm
+	tar -cf - -C build/gpu edm | xz --lzma2=preset=4,dict=192MiB >build/gpu/edm.tar.xz
+	ls -l build/gpu/edm.tar.xz
 
 bench: ## Go benchmarks; comparisons with other projects are in bench/
 	$(GO) test -run '^$$' -bench . -benchmem ./...

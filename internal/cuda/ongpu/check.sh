@@ -61,25 +61,25 @@ step() {
 		verdict "$name" "no time" 0 ""
 		return
 	fi
-	timeout -s QUIT -k 5 $((limit < rest ? limit : rest)) "$@" >"$out/$name.log" 2>&1
+	timeout -s QUIT -k 5 $((limit < rest ? limit : rest)) "$@" </dev/null >"$out/$name.log" 2>&1
 	status=$?
 	case $status in
 	0) how=ok ;;
 	124 | 137) how=timeout ;;
 	esac
-	verdict "$name" "$how" $((SECONDS - began)) "$(remark "$out/$name.log" $status)"
+	verdict "$name" "$how" $((SECONDS - began)) "$(remark "$out/$name.log")"
 }
 
-# remark LOG STATUS: what a log says in short: the tests that passed and those
-# that did not, or else the last line of a command that failed.
+# remark LOG: what a log says in short: how many tests passed and which did not,
+# or else its last line.
 remark() {
 	local passed bad
 	passed=$(grep -c '^--- PASS' "$1")
 	bad=$(grep -oE '^--- (FAIL|SKIP): [^ ]*' "$1" | cut -c5- | head -n 20)
 	if [[ $passed != 0 || -n $bad ]]; then
-		echo "$passed passed ${bad//$'\n'/, }"
-	elif [[ $2 != 0 ]]; then
-		tail -n 1 "$1" | cut -c-200
+		echo "$passed passed${bad:+, }${bad//$'\n'/, }"
+	else
+		tail -n 1 "$1" | cut -c-300
 	fi
 }
 
@@ -114,7 +114,7 @@ device() {
 	else
 		verdict nvidia-smi missing 0 ""
 	fi
-	step device 120 "$root/bin/edm-train" --preset demo --device cuda --dry-run
+	step device "$longest" "$root/bin/edmbench" -preset demo -batch 1 -device cuda
 }
 
 modules() { tests modules internal/cuda '^TestModulesLoad$'; }
