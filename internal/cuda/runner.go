@@ -55,6 +55,7 @@ func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
 		}
 		r.kernels = append(r.kernels, k)
 	}
+	pairNeighbours(p, r.kernels)
 	if err := r.allocate(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: prepare a program: %w", err), r.Close())
 	}
