@@ -40,3 +40,11 @@ unset EDM_CUDA_DRIVER
 
 echo "--- emulated driver"
 EDM_REQUIRE_CUDA=1 make cuda-test
+
+echo "--- the bundle for a machine with a GPU, in a folder of its own, without Go"
+(
+	. build/cuda/env.sh
+	bash internal/cuda/ongpu/bundle.sh "$work/bundle"
+)
+env -i PATH=/usr/bin:/bin EDM_CUDA_DRIVER="$PWD/build/cuda/emulator/libcuda.so.1" \
+	bash "$work/bundle/check.sh" -o "$work/results" device modules layouts

@@ -112,7 +112,7 @@ class UNet(nn.Module):
 
     def embedding(self, c_noise):
         half = self.noise // 2
-        step = torch.arange(half, dtype=torch.float64) / max(half - 1, 1)
+        step = torch.arange(half, dtype=torch.float64, device=c_noise.device) / max(half - 1, 1)
         angle = c_noise.double()[:, None] * (10000.0**-step)[None, :]
         emb = torch.cat([angle.sin(), angle.cos()], dim=1).float()
         return F.silu(self.map_layer1(F.silu(self.map_layer0(emb))))

@@ -90,6 +90,13 @@ def torches(a):
     return found
 
 
+def agree(path, t, errors):
+    """Ends the run if the numbers of edm and of a PyTorch differ."""
+    for what, limit in TOLERANCE.items():
+        if not errors[what] <= limit:
+            raise SystemExit(f"{path}: edm and {t.label} differ: {what} by {errors[what]:.2e}, at most {limit:g} is allowed: {errors}")
+
+
 class Comparison:
     """The command line, with edmbench built and a folder for files."""
 
@@ -124,12 +131,8 @@ class Comparison:
         for t in self.torches:
             out = subprocess.run(self.torch(t, path, batch, "--check", recorded), check=True,
                                  stdout=subprocess.PIPE, text=True, env=sides.environment(self.a.threads)).stdout
-            errors = json.loads(out.splitlines()[-1])
-            for what, limit in TOLERANCE.items():
-                if not errors[what] <= limit:
-                    raise SystemExit(f"{path}: edm and {t.label} differ: {what} by {errors[what]:.2e}, at most {limit:g} "
-                                     f"is allowed: {errors}")
-            checks[t.label] = errors
+            checks[t.label] = errors = json.loads(out.splitlines()[-1])
+            agree(path, t, errors)
         return checks
 
     def commands(self, path, batch):

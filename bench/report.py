@@ -5,7 +5,7 @@ import os
 import re
 import statistics
 
-SECTION = "peer"  # of a document that the table is written into
+SECTION = "peer"  # of a document that the table of peer.py is written into
 
 
 def ratios(ours, other):
@@ -114,30 +114,30 @@ def name(m):
     return f"{os.path.basename(m['network'])}, {m['batch']}"
 
 
-def markers():
-    return f"<!-- measured: {SECTION} -->", f"<!-- end: {SECTION} -->"
+def markers(section):
+    return f"<!-- measured: {section} -->", f"<!-- end: {section} -->"
 
 
-def check_document(path):
+def check_document(path, section=SECTION):
     """Stops early if the table could not be written in the end."""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as f:
-            replace_section(f.read(), "")
+            replace_section(f.read(), "", section)
 
 
-def write_document(path, text):
+def write_document(path, text, section=SECTION):
     """Writes text to a new file, or between the markers of one that exists."""
-    document = "\n".join(markers())
+    document = "\n".join(markers(section))
     if os.path.exists(path):
         with open(path, encoding="utf-8") as f:
             document = f.read()
-    document = replace_section(document, text)
+    document = replace_section(document, text, section)
     with open(path, "w", encoding="utf-8") as f:
         f.write(document if document.endswith("\n") else document + "\n")
 
 
-def replace_section(document, text):
-    begin, end = markers()
+def replace_section(document, text, section):
+    begin, end = markers(section)
     parts = re.split(f"({re.escape(begin)}|{re.escape(end)})", document)
     if parts[1::2] != [begin, end]:
         raise SystemExit(f"--markdown: want one line {begin} and one line {end} behind it, and the table goes between them")

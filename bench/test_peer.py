@@ -26,8 +26,8 @@ words = sys.argv[1:]
 log = open(os.environ["FAKE_LOG"], "a")
 log.write(json.dumps(words) + "\\n")
 log.close()
-def after(flag):
-    return words[words.index(flag) + 1]
+def after(flag, default=None):
+    return words[words.index(flag) + 1] if flag in words else default
 if "-c" in words:
     print("1.2.3+cpu" if "slow" in sys.argv[0] else "2.0.0")
 elif "-write" in words or "-check" in words:
@@ -37,8 +37,9 @@ elif "--check" in words:
     print(json.dumps({"D": float(os.environ.get("FAKE_ERROR", "0")), "loss": 0, "gradient": 0}))
 else:
     edm = "-network" in words
-    threads = int(after("-threads" if edm else "--threads"))
-    print(json.dumps({"train_gflop": 3.0, "forward_gflop": 1.0, "instructions": "none", "threads": threads}), flush=True)
+    threads = int(after("-threads" if edm else "--threads", 1))
+    print(json.dumps({"train_gflop": 3.0, "forward_gflop": 1.0, "instructions": "none", "threads": threads,
+                      "version": "2.0.0", "device": "a device"}), flush=True)
     first = not edm
     for line in sys.stdin:
         c = json.loads(line)
@@ -46,6 +47,10 @@ else:
             print(json.dumps({"gflops": 1000.0 * c["threads"]}), flush=True)
         elif c["do"] == "matmul":
             print(json.dumps({"gflops": 900.0}), flush=True)
+        elif c["do"] == "memory":
+            print(json.dumps({"mib": 100.0} if edm else {"mib": 300.0, "allocated_mib": 200.0}), flush=True)
+        elif c["do"] == "limits":
+            print(json.dumps({"tflops": 2.0, "copy_gb_per_s": 50.0}), flush=True)
         else:
             start = time.perf_counter()
             time.sleep((0.01 if edm else 0.03) * (10 if first else 1) * c["steps"])
@@ -193,10 +198,10 @@ class Reports(unittest.TestCase):
                     self.assertEqual(f.read(), f"<!-- measured: peer -->\n{text}<!-- end: peer -->\n")
 
     def test_document_without_place(self):
-        begin, end = report.markers()
+        begin, end = report.markers(report.SECTION)
         for document in ["", begin, end, f"{end}\n{begin}", f"{begin}{end}{begin}{end}"]:
             with self.subTest(document), self.assertRaisesRegex(SystemExit, "want one line"):
-                report.replace_section(document, "x")
+                report.replace_section(document, "x", report.SECTION)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""PyTorch's side of the peer comparison, the counterpart of edmbench: checks a
+"""PyTorch's side of the comparisons, the counterpart of edmbench: checks a
 denoiser against recorded outputs and gradients, or times steps on request, one
-JSON command a line. peer.py starts it."""
+JSON command a line. peer.py and gpu.py start it."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ import torch
 
 import snapshot
 from ddpmpp import Denoiser
+from torchdevice import PRECISIONS, Device
 
 VARIANTS = ("eager", "channels_last", "compile", "sdpa", "fused")
 
@@ -21,6 +22,8 @@ def parse():
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--variant", default="eager", help="any of %s joined by +" % ", ".join(VARIANTS))
+    p.add_argument("--device", default="cpu", help="cpu or cuda")
+    p.add_argument("--precision", default="fp32", choices=PRECISIONS)
     p.add_argument("--check", help="compare with this file of edmbench and exit")
     a = p.parse_args()
     a.variant = set(a.variant.split("+"))
@@ -34,12 +37,13 @@ class Side:
     """A denoiser with the weights of a snapshot and the state of its training."""
 
     def __init__(self, a, dropout=None):
+        self.device = Device(a.device, a.precision)
         metadata, tensors = snapshot.read(a.network)
         self.net = Denoiser(metadata, dropout, sdpa="sdpa" in a.variant)
         self.net.load_state_dict(tensors, strict=True)
         channels_last = "channels_last" in a.variant
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-        self.net = self.net.to(memory_format=self.format)
+        self.net = self.net.to(a.device, memory_format=self.format)
         config = json.loads(metadata["edm_model"])["network"]
         self.shape = (a.batch, config["in_channels"], config["img_resolution"], config["img_resolution"])
         self.evaluate, self.loss = self.net.forward, self.net.loss
@@ -50,15 +54,16 @@ class Side:
         torch.manual_seed(1)
         self.images = self.layout(0.5 * torch.randn(self.shape))
         self.noise = self.layout(torch.randn(self.shape))
-        self.sigma = torch.exp(-1.2 + 1.2 * torch.randn(a.batch, dtype=torch.float64))
+        self.sigma = torch.exp(-1.2 + 1.2 * torch.randn(a.batch, dtype=torch.float64)).to(a.device)
 
     def layout(self, x):
-        return x.to(memory_format=self.format)
+        return x.to(self.device.name, memory_format=self.format)
 
     def gradient(self, images, noise, sigma):
         """Returns the loss of each image; the parameters get the gradient of
         the mean over images of the sum over pixels."""
-        losses = self.loss(images, noise, sigma)
+        with self.device.autocast():
+            losses = self.loss(images, noise, sigma)
         (losses.sum() / len(images)).backward()
         return losses.detach().mean(dim=(1, 2, 3))
 
@@ -76,10 +81,28 @@ class Side:
             torch._foreach_mul_(self.ema, 0.999)
             torch._foreach_add_(self.ema, self.parameters, alpha=0.001)
 
+    def denoise(self, x, sigma):
+        """Returns D at one noise level."""
+        sigma = torch.full((len(x),), sigma, dtype=torch.float64, device=x.device)
+        with torch.no_grad(), self.device.autocast():
+            return self.evaluate(x, sigma)
+
     def forward(self):
         self.net.eval()
-        with torch.no_grad():
-            return self.evaluate(self.images, torch.full((len(self.images),), 0.7, dtype=torch.float64))
+        return self.denoise(self.images, 0.7)
+
+    def sample(self, steps=18, low=0.002, high=80.0, rho=7.0):
+        """Draws the batch by Heun's method (EDM Alg. 1), in float64."""
+        self.net.eval()
+        ends = high ** (1 / rho), low ** (1 / rho)
+        levels = [(ends[0] + i / (steps - 1) * (ends[1] - ends[0])) ** rho for i in range(steps)] + [0.0]
+        x = self.noise.double() * high
+        for now, to in zip(levels, levels[1:]):
+            slope = (x - self.denoise(x.float(), now)) / now
+            euler = x + (to - now) * slope
+            if to == 0:
+                return euler
+            x = x + (to - now) * (slope + (euler - self.denoise(euler.float(), to)) / to) / 2
 
 
 def matmul(size=1536):
@@ -106,9 +129,8 @@ def check(a):
     gradients is allowed for."""
     side = Side(a, dropout=0.0)
     metadata, want = snapshot.read(a.check)
-    with torch.no_grad():
-        sigma = torch.full((len(want["in.x"]),), float(metadata["sigma"]), dtype=torch.float64)
-        d = side.evaluate(side.layout(want["in.x"].float()), sigma)
+    want = {name: t.to(a.device) for name, t in want.items()}
+    d = side.denoise(side.layout(want["in.x"].float()), float(metadata["sigma"]))
     side.net.train()
     losses = side.gradient(side.layout(want["in.images"]), side.layout(want["in.noise"]), want["in.sigma"])
     grads = {"grad." + name: p.grad for name, p in side.net.named_parameters()}
@@ -128,19 +150,25 @@ def check(a):
 def serve(a):
     """Answers commands until the end of the input."""
     side = Side(a)
+    modes = {"train": side.train, "forward": side.forward, "sample": side.sample}
+    others = {"matmul": lambda c: {"gflops": matmul()}, "memory": lambda c: side.device.memory(),
+              "limits": lambda c: side.device.limits(c["size"])}
     print(json.dumps({
         "name": "torch", "version": torch.__version__, "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in side.net.parameters()), "batch": a.batch,
+        "device": side.device.describe(),
     }), flush=True)
     for line in sys.stdin:
         command = json.loads(line)
-        if command["do"] == "matmul":
-            print(json.dumps({"gflops": matmul()}), flush=True)
+        if command["do"] in others:
+            print(json.dumps(others[command["do"]](command)), flush=True)
             continue
-        step = {"train": side.train, "forward": side.forward}[command["do"]]
+        step = modes[command["do"]]
+        side.device.synchronize()
         start = time.perf_counter()
         for _ in range(command["steps"]):
             step()
+        side.device.synchronize()
         seconds = time.perf_counter() - start
         print(json.dumps({"seconds": seconds, "images": command["steps"] * a.batch}), flush=True)
 

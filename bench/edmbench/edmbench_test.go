@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"edm/internal/benchmark"
+	"edm/internal/detached"
 	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
@@ -59,10 +60,12 @@ func TestServe(t *testing.T) {
 {"do":"train","step":1}
 {"do":"peak"}
 {"do":"peak","threads":1,"steps":1}
+{"do":"memory"}
+{"do":"sample","steps":1}
 `
 	lines := strings.Split(strings.TrimSpace(start(t, input, "-network", path, "-batch", "3", "-threads", "1")), "\n")
-	if len(lines) != 8 {
-		t.Fatalf("%d lines, want 8: %q", len(lines), lines)
+	if len(lines) != 10 {
+		t.Fatalf("%d lines, want 10: %q", len(lines), lines)
 	}
 	var h hello
 	if err := json.Unmarshal([]byte(lines[0]), &h); err != nil {
@@ -74,7 +77,7 @@ func TestServe(t *testing.T) {
 	if r := h.TrainGFLOP / h.ForwardGFLOP; !(r > 2.7 && r < 3) {
 		t.Errorf("a training step is %g times an evaluation, want just under 3", r)
 	}
-	for i, images := range []int{6, 9, 0, 0, 0, 0, 0} {
+	for i, images := range []int{6, 9, 0, 0, 0, 0, 0, 0, 3} {
 		var a answer
 		if err := json.Unmarshal([]byte(lines[1+i]), &a); err != nil {
 			t.Fatal(err)
@@ -100,6 +103,27 @@ func TestServePeak(t *testing.T) {
 	}
 	if n := runtime.GOMAXPROCS(0); n != 1 {
 		t.Errorf("%d threads afterwards, want 1", n)
+	}
+}
+
+// The memory of a device is what its backend has in use.
+func TestServeMemory(t *testing.T) {
+	backend := &detached.Backend{Capacity: 1 << 30}
+	device := model.NewDevice(backend)
+	free, _ := device.FreeMemory()
+	path, _ := tiny(t)
+	w, err := benchmark.Open(path, 2, device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server{w, device, free}
+	before := s.memory().MiB
+	if err := w.Run(benchmark.Training); err != nil {
+		t.Fatal(err)
+	}
+	a := s.obey([]byte(`{"do":"memory"}`))
+	if a.Error != "" || a.MiB <= before || a.MiB != float64(backend.Used())/(1<<20) {
+		t.Errorf("%+v, before training %g MiB, want %d bytes", a, before, backend.Used())
 	}
 }
 
@@ -161,6 +185,8 @@ func TestBadCommandLines(t *testing.T) {
 		{"-preset", "demo", "-threads", "-1"},
 		{"-preset", "demo", "-profile", "all"},
 		{"-preset", "demo", "-by", "time"},
+		{"-preset", "demo", "-device", "gpu"},
+		{"-preset", "demo", "-precision", "bf16"},
 		{"-preset", "demo", "rest"},
 	} {
 		var said bytes.Buffer

@@ -1,5 +1,5 @@
 // Command edmbench is the project's side of the peer comparison of bench/: it
-// runs training steps and evaluations of a denoiser on request, so that a
+// runs training steps, evaluations and draws of a denoiser on request, so that a
 // script can time two implementations in alternation with both of them warm.
 // It also writes the outputs and gradients that the comparison checks first,
 // and prints where the time goes.
@@ -24,6 +24,8 @@ import (
 type config struct {
 	network, preset string
 	batch, threads  int
+	device          string
+	precision       string
 	write, check    string
 	profile         string
 	steps           int
@@ -33,10 +35,11 @@ type config struct {
 const usage = `usage: edmbench -preset NAME|-network FILE [options]
 
 Without -write, -check or -profile: read one JSON command a line from standard
-input, {"do":"train","steps":3} or {"do":"forward","steps":3}, and answer each
-with a line {"seconds":...,"images":...}. {"do":"peak","threads":2} gets the
-processor's multiply-add peak, {"gflops":...}. The first line written describes
-the network and the kernels.
+input, {"do":"train","steps":3}, or forward or sample in its place, and answer
+each with a line {"seconds":...,"images":...}. {"do":"peak","threads":2} gets the
+processor's multiply-add peak, {"gflops":...}; {"do":"memory"} the MiB that the
+process has of a GPU's memory, {"mib":...}. The first line written describes the
+network and the kernels.
 
 `
 
@@ -67,6 +70,8 @@ func parse(args []string, w io.Writer) (config, error) {
 	f.StringVar(&c.preset, "preset", "", "network `name` to run with random weights instead: "+strings.Join(unet.PresetNames(), ", "))
 	f.IntVar(&c.batch, "batch", 16, "images a step")
 	f.IntVar(&c.threads, "threads", 0, "threads; 0 is one a logical processor")
+	f.StringVar(&c.device, "device", model.CPUDevice, "`name` of what computes: cpu, auto, cuda or cuda:N")
+	f.StringVar(&c.precision, "precision", model.DefaultPrecision, "`name` of how a GPU computes products: "+strings.Join(model.Precisions(), ", "))
 	f.StringVar(&c.write, "write", "", "write the weights to a snapshot `file` and exit")
 	f.StringVar(&c.check, "check", "", "write inputs, D, losses and gradients to a safetensors `file` and exit")
 	f.StringVar(&c.profile, "profile", "", "print the time of every operation of `what` and exit: train, forward or both")
@@ -98,7 +103,7 @@ func (c config) validate(rest []string) error {
 	case c.by != "kind" && c.by != "shape":
 		return fmt.Errorf("-by is %q, want kind or shape", c.by)
 	}
-	return nil
+	return model.CheckDevice(c.device, c.precision)
 }
 
 // run does what the command line asks for.
@@ -107,11 +112,12 @@ func run(c config, in io.Reader, out io.Writer) error {
 		// The collector's own work stays on the threads that are compared.
 		runtime.GOMAXPROCS(c.threads)
 	}
-	device, err := model.OpenCPU(c.threads)
+	device, err := model.OpenDevice(c.device, c.threads, c.precision)
 	if err != nil {
 		return err
 	}
 	defer device.Close()
+	free, _ := device.FreeMemory()
 	w, err := c.workload(device)
 	if err != nil {
 		return err
@@ -124,7 +130,7 @@ func run(c config, in io.Reader, out io.Writer) error {
 	case c.profile != "":
 		return c.print(out, w)
 	}
-	return serve(w, device, in, out)
+	return server{w, device, free}.serve(in, out)
 }
 
 // workload loads the snapshot or makes the preset that the command line names.

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"time"
 
 	"edm/internal/benchmark"
 	"edm/internal/cpu"
+	"edm/internal/engine"
 	"edm/model"
 )
 
@@ -18,7 +20,7 @@ import (
 type hello struct {
 	Name         string  `json:"name"`
 	Kernels      string  `json:"kernels"`
-	Instructions string  `json:"instructions"`
+	Instructions string  `json:"instructions"` // of the processor, or the GPU
 	Parameters   int     `json:"parameters"`
 	Batch        int     `json:"batch"`
 	Threads      int     `json:"threads"`
@@ -28,7 +30,7 @@ type hello struct {
 
 // command is one line of a client.
 type command struct {
-	Do      string `json:"do"` // train, forward or peak
+	Do      string `json:"do"` // train, forward, sample, peak or memory
 	Steps   int    `json:"steps"`
 	Threads int    `json:"threads"` // of peak
 }
@@ -38,13 +40,21 @@ type answer struct {
 	Seconds float64 `json:"seconds,omitempty"`
 	Images  int     `json:"images,omitempty"`
 	GFLOPS  float64 `json:"gflops,omitempty"`
+	MiB     float64 `json:"mib,omitempty"`
 	Error   string  `json:"error,omitempty"`
 }
 
-// serve runs a workload on request until the end of in.
-func serve(w *benchmark.Workload, device *model.Device, in io.Reader, out io.Writer) error {
+// server runs a workload on request.
+type server struct {
+	work   *benchmark.Workload
+	device *model.Device
+	free   int64 // bytes of the device before the workload was made
+}
+
+// serve answers until the end of in.
+func (s server) serve(in io.Reader, out io.Writer) error {
 	enc := json.NewEncoder(out)
-	h, err := describe(w, device)
+	h, err := describe(s.work, s.device)
 	if err != nil {
 		return err
 	}
@@ -53,7 +63,7 @@ func serve(w *benchmark.Workload, device *model.Device, in io.Reader, out io.Wri
 	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		if err := enc.Encode(obey(w, lines.Bytes())); err != nil {
+		if err := enc.Encode(s.obey(lines.Bytes())); err != nil {
 			return err
 		}
 	}
@@ -61,20 +71,33 @@ func serve(w *benchmark.Workload, device *model.Device, in io.Reader, out io.Wri
 }
 
 // obey answers one line.
-func obey(w *benchmark.Workload, line []byte) answer {
+func (s server) obey(line []byte) answer {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	var c command
 	if err := dec.Decode(&c); err != nil {
 		return answer{Error: err.Error()}
 	}
+	modes := []benchmark.Mode{benchmark.Training, benchmark.Forward, benchmark.Sampling}
 	switch mode := benchmark.Mode(c.Do); {
 	case c.Do == "peak" && c.Threads > 0 && c.Steps == 0:
 		return peak(c.Threads)
-	case (mode == benchmark.Training || mode == benchmark.Forward) && c.Steps > 0 && c.Threads == 0:
-		return timed(w, mode, c.Steps)
+	case c == command{Do: "memory"}:
+		return s.memory()
+	case slices.Contains(modes, mode) && c.Steps > 0 && c.Threads == 0:
+		return timed(s.work, mode, c.Steps)
 	}
-	return answer{Error: fmt.Sprintf("command %s, want train or forward with 1 or more steps, or peak with 1 or more threads", line)}
+	return answer{Error: fmt.Sprintf("command %s, want train, forward or sample with 1 or more steps, peak with 1 or more threads, or memory", line)}
+}
+
+// memory returns what the workload has of the device's memory. It is right as
+// long as no other process on the device takes or gives any.
+func (s server) memory() answer {
+	free, ok := s.device.FreeMemory()
+	if _, separate := s.device.Backend().(engine.Memory); !ok || !separate {
+		return answer{Error: "the device has no memory of its own: -device cuda has"}
+	}
+	return answer{MiB: float64(s.free-free) / (1 << 20)}
 }
 
 // timed runs steps.
@@ -101,6 +124,7 @@ func describe(w *benchmark.Workload, device *model.Device) (hello, error) {
 		Name: "edm", Kernels: device.Name(), Parameters: w.Model().Layout().Count,
 		Batch: w.Batch(), Threads: runtime.GOMAXPROCS(0),
 	}
+	h.Instructions = device.String()
 	if b, ok := device.Backend().(*cpu.Backend); ok {
 		h.Threads, h.Instructions = b.Threads(), b.Instructions()
 	}

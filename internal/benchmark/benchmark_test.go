@@ -175,6 +175,17 @@ func TestRun(t *testing.T) {
 	if err := w.Run(Forward); err != nil || slices.Equal(d, w.d) {
 		t.Errorf("forward after a step: error %v, or D is that of the old weights", err)
 	}
+	before = slices.Clone(w.weights)
+	var drawn [2][]float64
+	for i := range drawn {
+		if err := w.Run(Sampling); err != nil || !slices.Equal(before, w.weights) {
+			t.Errorf("sample: error %v, or the weights moved", err)
+		}
+		drawn[i] = slices.Clone(w.sampling.x)
+	}
+	if n := w.sampling.sampler.NFE(); n != NFE || !slices.Equal(drawn[0], drawn[1]) || slices.Equal(drawn[0], w.sampling.latents) {
+		t.Errorf("%d evaluations, want %d, and the same images twice", n, NFE)
+	}
 	if err := w.Run("both"); err == nil {
 		t.Error("mode both: no error")
 	}

@@ -1,6 +1,6 @@
 // Package benchmark is the work that every measurement of the project times:
-// training steps and evaluations of a denoiser on one batch of random inputs.
-// The peer comparison (bench/), edm-train --bench and docs/performance.md all
+// training steps, evaluations and draws of a denoiser on one batch of random
+// inputs. The comparisons (bench/), edm-train --bench and docs/performance.md all
 // measure it here, so that their figures are figures of the same thing.
 package benchmark
 
@@ -28,6 +28,7 @@ type Mode string
 const (
 	Training Mode = "train"   // one step: D, loss, gradient of every parameter, Adam, average of the weights
 	Forward  Mode = "forward" // one evaluation of D, as in sampling
+	Sampling Mode = "sample"  // the batch drawn from noise: NFE evaluations of D, and the solver between them
 )
 
 // Workload is a denoiser with weights and a fixed batch of inputs. What only
@@ -43,6 +44,7 @@ type Workload struct {
 
 	denoiser *model.Denoiser // nil before the first evaluation and after the weights changed
 	x, d     []float64
+	sampling *sampling // of the denoiser, nil with it
 	training *training
 }
 
@@ -155,8 +157,10 @@ func (w *Workload) Run(mode Mode) error {
 		return w.train()
 	case Forward:
 		return w.forward()
+	case Sampling:
+		return w.draw()
 	}
-	return fmt.Errorf("benchmark: mode %q, want %s or %s", mode, Training, Forward)
+	return fmt.Errorf("benchmark: mode %q, want %s, %s or %s", mode, Training, Forward, Sampling)
 }
 
 // evalSigma is the noise level at which D is evaluated.
@@ -172,13 +176,18 @@ func (w *Workload) forward() error {
 			w.x[i] = float64(y) + evalSigma*float64(b.Noise[i])
 		}
 	}
-	if w.denoiser == nil {
-		var err error
-		if w.denoiser, err = w.model.Denoiser(w.weights, w.batch); err != nil {
-			return err
-		}
+	if err := w.startEvaluating(); err != nil {
+		return err
 	}
 	return w.denoiser.Denoise(context.Background(), w.d, w.x, evalSigma, nil)
+}
+
+// startEvaluating makes the evaluation program for the weights as they are.
+func (w *Workload) startEvaluating() (err error) {
+	if w.denoiser == nil {
+		w.denoiser, err = w.model.Denoiser(w.weights, w.batch)
+	}
+	return err
 }
 
 // train does one step: gradient, Adam, average of the weights.
@@ -227,7 +236,7 @@ func (w *Workload) gradient() error {
 func (w *Workload) update() error {
 	t := w.training
 	t.step++
-	w.denoiser = nil
+	w.denoiser, w.sampling = nil, nil
 	u := model.Update{
 		LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: t.step, GradScale: 1, EMABeta: 0.999,
 	}

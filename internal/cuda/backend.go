@@ -143,7 +143,12 @@ func (b *Backend) storage(p *engine.Program) (*storage, error) {
 			return nil, err
 		}
 	}
-	return newStorage(p, kernels, !b.unpacked)
+	s, err := newStorage(p, kernels, !b.unpacked)
+	if err != nil {
+		return nil, err
+	}
+	s.pairNeighbours(p)
+	return s, nil
 }
 
 // Close waits for the device's work and gives back all that the backend holds of

@@ -26,12 +26,27 @@ type normStats struct {
 	eps                                   float32
 }
 
+// statsChunks returns how a group of size elements is divided: the threads that
+// have a chunk, its elements, and how many chunks there are.
+func statsChunks(size int) (threads, length, chunks int) {
+	threads = warps(parts(size, quad*statsHeld), 32, statsThreads)
+	length = quad * statsHeld * threads
+	return threads, length, parts(size, length)
+}
+
+// normGroups returns the groups of all images, and after how many of them gamma
+// and beta repeat.
+func normGroups(images, groups int, perImage bool) (all, affine int) {
+	if all = images * groups; perImage {
+		return all, all
+	}
+	return all, groups
+}
+
 func newGNStats(_ precision, s op.GNStats, c engine.Call) (kernel, error) {
 	x := c.In[0]
 	k := normStats{groups: x[0] * s.Groups, size: x.TotalSize() / (x[0] * s.Groups), eps: float32(s.Eps)}
-	k.threads = warps(parts(k.size, quad*statsHeld), 32, statsThreads)
-	k.length = quad * statsHeld * k.threads
-	k.chunks = parts(k.size, k.length)
+	k.threads, k.length, k.chunks = statsChunks(k.size)
 	if err := indexable(s, k.size, "elements in a group"); err != nil {
 		return nil, err
 	}
@@ -79,21 +94,17 @@ func newGroupMap(name string, held int, s op.Spec, c engine.Call, groups int, pe
 	threads := warps(parts(cg*perMap, held), leastThreads, mapThreads)
 	chunks := parts(cg*perMap, held*threads)
 	d := newDivisor(perMap)
-	images := x[0]
-	affine := groups // groups after which gamma and beta repeat
-	if perImage {
-		affine = images * groups
-	}
+	all, affine := normGroups(x[0], groups, perImage)
 	if err := indexable(s, cg*perMap, "quads in a group"); err != nil {
 		return nil, err
 	}
 	return recipe(func(o operands) []launch {
 		return []launch{{
 			module: "norm", name: name,
-			grid: [3]int{images * groups * chunks, 1, 1}, block: [3]int{threads, 1, 1},
+			grid: [3]int{all * chunks, 1, 1}, block: [3]int{threads, 1, 1},
 			args: append(inputs(o), o.out, int32(pixels), int32(cg), int32(affine), int32(chunks), d.factor, d.shift),
 		}}
-	}), indexable(s, images*groups*chunks, "blocks")
+	}), indexable(s, all*chunks, "blocks")
 }
 
 func newGNApply(p precision, s op.GNApply, c engine.Call) (kernel, error) {

@@ -20,10 +20,7 @@ const (
 // row: 32 to 256 threads a row, about four quads each, and as many rows in a
 // block as fill it.
 func rowsLaunch(module, name string, rows, size, sums int, args ...any) launch {
-	x := 32
-	for x < rowThreads && 4*quad*x < size {
-		x *= 2
-	}
+	x := rowWidth(size)
 	y := rowThreads / x
 	return launch{
 		module: module, name: name,
@@ -31,6 +28,15 @@ func rowsLaunch(module, name string, rows, size, sums int, args ...any) launch {
 		shared: 4 * sums * rowThreads / 32,
 		args:   args,
 	}
+}
+
+// rowWidth returns the threads that have a row of size elements.
+func rowWidth(size int) int {
+	x := 32
+	for x < rowThreads && 4*quad*x < size {
+		x *= 2
+	}
+	return x
 }
 
 // columnsLaunch sums n rows of x, stride elements apart, in each of c columns,

@@ -185,7 +185,7 @@ func residual(t *testing.T) gorgonia.Nodes {
 // A gradient is packed once for its two products. What nothing reads as float32 any
 // more is packed once for both passes, and its elements end there; what the backward
 // pass reads as float32, too, is packed again.
-func TestCopies(t *testing.T) {
+func TestPackedCopies(t *testing.T) {
 	b := &Backend{target: target{precision: bf16}}
 	p, err := engine.Compile(b, residual(t)...)
 	must(t, err)

@@ -27,15 +27,21 @@ func (m *Machine) pair() {
 	}
 	steps := m.program.Steps
 	for i := 0; i+1 < len(steps); i++ {
-		first, second := &steps[i], &steps[i+1]
-		if !slices.Contains(second.Inputs, first.Output) || !subset(first.Inputs, second.Inputs) {
+		if !m.program.Covers(i) {
 			continue
 		}
-		if k := b.Pair(first, second); k != nil {
+		if k := b.Pair(&steps[i], &steps[i+1]); k != nil {
 			m.kernels[i], m.kernels[i+1] = nothing{}, k
 			i++
 		}
 	}
+}
+
+// Covers reports whether the step behind step i reads all that step i reads and
+// what it writes, so that all of it is alive during that step.
+func (p *Program) Covers(i int) bool {
+	first, second := &p.Steps[i], &p.Steps[i+1]
+	return slices.Contains(second.Inputs, first.Output) && subset(first.Inputs, second.Inputs)
 }
 
 // subset reports whether every element of a is in b.

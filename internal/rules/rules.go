@@ -65,7 +65,7 @@ func All() []Rule {
 			Why: "what the commands share stands above the packages that it joins, and only commands import it"},
 		{Package: "internal/lab", Imports: []string{"sample", "internal/gmm", "internal/markdown", "internal/picture"},
 			Why: "the sampler lab tries samplers on any denoiser and on closed-form data; which network it is does not concern it"},
-		{Package: "internal/benchmark", Imports: []string{"loss", "model", "model/precond", "unet", "internal/cpu", "internal/engine", "internal/op", "internal/rng", "internal/safetensors", "internal/sysmem"}, Gorgonia: true,
+		{Package: "internal/benchmark", Imports: []string{"loss", "model", "model/precond", "unet", "internal/cpu", "internal/engine", "internal/op", "internal/rng", "internal/safetensors", "internal/sysmem", "sample"}, Gorgonia: true,
 			Why: "what is timed is a whole step, and its profile names the ops; only commands and measurements import it"},
 		{Package: "internal/netpkl", Imports: []string{"checkpoints", "internal/safetensors", "model", "model/precond", "unet"},
 			Why: "published networks become snapshots in one place; what samples or trains sees snapshots only"},

@@ -11,28 +11,17 @@ DEVICE float reciprocal_deviation(float squares, float size, float eps) {
   return 1.0f / square_root(squares / size + eps);
 }
 
-// gn_stats writes (mean, 1/sqrt(variance+eps)) of each group of size elements. A
-// block has one of the group's chunks in registers, 16 elements a thread, and
-// takes the mean first and the squares around it then. If there are several
-// chunks it writes their (mean, sum of squares) to partial, for gn_join. Shared
-// memory: two floats a warp.
-KERNEL void LAUNCH_BOUNDS(512, 2)
-    gn_stats(const float* x, float* stats, float* partial, int size, int chunks, float eps) {
-  float* scratch = shared_memory<float>();
-  const unsigned group = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
-  const int length = 4 * stats_held * blockDim.x;
-  const int64 from = (int64)chunk * length;
-  const int count = (int)minimum(size - from, (int64)length);
-  const float* p = x + (int64)group * size + from;
-  const bool wide = aligned(p, 16);
-  Quad q[stats_held];
+// Moments are the mean of a chunk of a group and the sum of squares around it.
+struct Moments {
+  float mean, squares;
+};
+
+// moments returns those of count elements, which the block has in registers: the
+// mean first, and the squares around it then. scratch has two floats a warp.
+DEVICE Moments moments(const Quad (&q)[stats_held], int count, float* scratch) {
   float sum = 0;
 #pragma unroll
-  for (int k = 0; k < stats_held; k++) {
-    const int at = 4 * (threadIdx.x + k * blockDim.x);
-    q[k] = load_quad(p + at, count - at, wide);
-    sum += total(q[k]);
-  }
+  for (int k = 0; k < stats_held; k++) sum += total(q[k]);
   const float mean = row_sum(sum, scratch) / (float)count;
   float squares = 0;
 #pragma unroll
@@ -43,39 +32,77 @@ KERNEL void LAUNCH_BOUNDS(512, 2)
       squares += d * d;
     }
   }
-  squares = row_sum(squares, scratch + blockDim.x / 32);
-  if (threadIdx.x != 0) return;
-  if (chunks > 1) {
-    partial[2 * blockIdx.x] = mean;
-    partial[2 * blockIdx.x + 1] = squares;
-  } else {
-    stats[2 * group] = mean;
-    stats[2 * group + 1] = reciprocal_deviation(squares, (float)size, eps);
-  }
+  return Moments{mean, row_sum(squares, scratch + blockDim.x / 32)};
 }
-EXPORT(gn_stats)
 
-// gn_join makes the statistics of each group of those of its chunks of length
-// elements, in their order (Chan et al. 1983). A thread has one group.
-KERNEL void LAUNCH_BOUNDS(128, 1) gn_join(const float* partial, float* stats, int groups, int size,
-                                          int chunks, int length, float eps) {
-  const int group = blockIdx.x * blockDim.x + threadIdx.x;
-  if (group >= groups) return;
-  partial += 2 * (int64)group * chunks;
+// Statistics of a group.
+struct Statistics {
+  float mean, rstd;
+};
+
+// join makes the statistics of size elements of the moments of their chunks of
+// length elements, part(k), in their order (Chan et al. 1983).
+template <class Part>
+DEVICE Statistics join(Part part, int chunks, int size, int length, float eps) {
   double sum = 0;
   for (int k = 0; k < chunks; k++) {
     const int count = (int)minimum(size - (int64)k * length, (int64)length);
-    sum += (double)partial[2 * k] * count;
+    sum += (double)part(k).mean * count;
   }
   const double mean = sum / size;
   double squares = 0;
   for (int k = 0; k < chunks; k++) {
     const int count = (int)minimum(size - (int64)k * length, (int64)length);
-    const double d = partial[2 * k] - mean;
-    squares += partial[2 * k + 1] + count * d * d;
+    const double d = part(k).mean - mean;
+    squares += part(k).squares + count * d * d;
   }
-  stats[2 * group] = (float)mean;
-  stats[2 * group + 1] = reciprocal_deviation((float)squares, (float)size, eps);
+  return Statistics{(float)mean, reciprocal_deviation((float)squares, (float)size, eps)};
+}
+
+DEVICE void store(float* stats, const Statistics& s) {
+  stats[0] = s.mean;
+  stats[1] = s.rstd;
+}
+
+// gn_stats writes (mean, 1/sqrt(variance+eps)) of each group of size elements. A
+// block has one of the group's chunks, 16 elements a thread. If there are several
+// chunks it writes their moments to partial, for gn_join. Shared memory: two
+// floats a warp.
+KERNEL void LAUNCH_BOUNDS(512, 2)
+    gn_stats(const float* x, float* stats, float* partial, int size, int chunks, float eps) {
+  float* scratch = shared_memory<float>();
+  const unsigned group = blockIdx.x / chunks, chunk = blockIdx.x % chunks;
+  const int length = 4 * stats_held * blockDim.x;
+  const int64 from = (int64)chunk * length;
+  const int count = (int)minimum(size - from, (int64)length);
+  const float* p = x + (int64)group * size + from;
+  const bool wide = aligned(p, 16);
+  Quad q[stats_held];
+#pragma unroll
+  for (int k = 0; k < stats_held; k++) {
+    const int at = 4 * (threadIdx.x + k * blockDim.x);
+    q[k] = load_quad(p + at, count - at, wide);
+  }
+  const Moments m = moments(q, count, scratch);
+  if (threadIdx.x != 0) return;
+  if (chunks > 1) {
+    partial[2 * blockIdx.x] = m.mean;
+    partial[2 * blockIdx.x + 1] = m.squares;
+  } else {
+    store(stats + 2 * group, {m.mean, reciprocal_deviation(m.squares, (float)size, eps)});
+  }
+}
+EXPORT(gn_stats)
+
+// gn_join makes the statistics of each group of the moments of its chunks. A
+// thread has one group.
+KERNEL void LAUNCH_BOUNDS(128, 1) gn_join(const float* partial, float* stats, int groups, int size,
+                                          int chunks, int length, float eps) {
+  const int group = blockIdx.x * blockDim.x + threadIdx.x;
+  if (group >= groups) return;
+  partial += 2 * (int64)group * chunks;
+  const auto part = [&](int k) { return Moments{partial[2 * k], partial[2 * k + 1]}; };
+  store(stats + 2 * group, join(part, chunks, size, length, eps));
 }
 EXPORT(gn_join)
 
@@ -84,7 +111,7 @@ struct Group {
   int64 first;      // of its elements
   unsigned channel; // of gamma and beta, where its own begin
   unsigned quads;   // in all its feature maps
-  float mean, rstd;
+  Statistics of;
 };
 
 // group_of returns group number index. Gamma and beta repeat after groups groups.
@@ -93,8 +120,7 @@ DEVICE Group group_of(unsigned index, const float* stats, int pixels, int cg, in
   g.first = (int64)index * cg * pixels;
   g.channel = index % groups * cg;
   g.quads = (unsigned)(pixels + 3) / 4 * cg;
-  g.mean = stats[2 * index];
-  g.rstd = stats[2 * index + 1];
+  g.of = {stats[2 * index], stats[2 * index + 1]};
   return g;
 }
 
@@ -115,6 +141,14 @@ DEVICE Place place(const Group& g, unsigned q, int pixels, unsigned factor, unsi
   return Place{map, g.first + (int64)map * pixels + within, q < g.quads ? pixels - (int)within : 0};
 }
 
+// y_of puts the result of the normalisation in the place of its argument.
+template <bool act> DEVICE void y_of(Quad& q, const Statistics& s, float gamma, float beta) {
+  for (int j = 0; j < 4; j++) {
+    const float z = (q.v[j] - s.mean) * s.rstd * gamma + beta;
+    q.v[j] = act ? z * sigmoid(z) : z;
+  }
+}
+
 template <bool act>
 DEVICE void apply(const float* x, const float* stats, const float* gamma, const float* beta,
                   float* y, int pixels, int cg, int groups, int chunks, unsigned factor,
@@ -132,11 +166,7 @@ DEVICE void apply(const float* x, const float* stats, const float* gamma, const 
   for (int k = 0; k < apply_held; k++) {
     const Place p = place(g, from + k * blockDim.x, pixels, factor, shift);
     if (p.count <= 0) break;
-    const float scale = gamma[g.channel + p.map], offset = beta[g.channel + p.map];
-    for (int j = 0; j < 4; j++) {
-      const float z = (q[k].v[j] - g.mean) * g.rstd * scale + offset;
-      q[k].v[j] = act ? z * sigmoid(z) : z;
-    }
+    y_of<act>(q[k], g.of, gamma[g.channel + p.map], beta[g.channel + p.map]);
     store_quad(y + p.at, q[k], p.count, wide);
   }
 }
@@ -160,6 +190,66 @@ KERNEL void LAUNCH_BOUNDS(256, 4)
   apply<true>(x, stats, gamma, beta, y, pixels, cg, groups, chunks, factor, shift);
 }
 EXPORT(gn_apply_silu)
+
+template <int chunks, bool act>
+DEVICE void whole(const float* x, const float* gamma, const float* beta, float* stats, float* y,
+                  int pixels, int cg, int groups, float eps, unsigned factor, unsigned shift) {
+  float* scratch = shared_memory<float>();
+  const int size = cg * pixels, length = 4 * stats_held * blockDim.x;
+  const int mine = 4 * threadIdx.x, step = 4 * blockDim.x;
+  const unsigned channel = blockIdx.x % groups * cg;
+  const bool wide = aligned(x, 16) && aligned(y, 16);
+  x += (int64)blockIdx.x * size;
+  y += (int64)blockIdx.x * size;
+  Quad q[chunks][stats_held];
+#pragma unroll
+  for (int c = 0; c < chunks; c++)
+#pragma unroll
+    for (int k = 0; k < stats_held; k++) {
+      const int at = c * length + mine + k * step;
+      q[c][k] = load_quad(x + at, size - at, wide);
+    }
+  Moments part[chunks];
+#pragma unroll
+  for (int c = 0; c < chunks; c++)
+    part[c] = moments(q[c], minimum(size - c * length, length), scratch + c * blockDim.x / 16);
+  Statistics s = {part[0].mean, reciprocal_deviation(part[0].squares, (float)size, eps)};
+  if (chunks > 1) s = join([&](int k) { return part[k]; }, chunks, size, length, eps);
+  if (threadIdx.x == 0) store(stats + 2 * blockIdx.x, s);
+#pragma unroll
+  for (int c = 0; c < chunks; c++)
+#pragma unroll
+    for (int k = 0; k < stats_held; k++) {
+      const int at = c * length + mine + k * step;
+      if (at >= size) break;
+      const unsigned map = channel + quotient(at / 4, factor, shift);
+      y_of<act>(q[c][k], s, gamma[map], beta[map]);
+      store_quad(y + at, q[c][k], 4, wide);
+    }
+}
+
+// gn_whole1, 2 and 3 are gn_stats, gn_join and gn_apply in one pass, for groups of
+// that many chunks: a block has a whole group in registers. Their bits are those
+// of the three. Feature maps are whole quads. Shared memory: two floats a warp and
+// chunk. gn_whole_silu1, 2 and 3 have gn_apply_silu in its place.
+#define GN_WHOLE(chunks)                                                                          \
+  KERNEL void LAUNCH_BOUNDS(512, 1)                                                               \
+      gn_whole##chunks(const float* x, const float* gamma, const float* beta, float* stats,       \
+                       float* y, int pixels, int cg, int groups, float eps, unsigned factor,      \
+                       unsigned shift) {                                                          \
+    whole<chunks, false>(x, gamma, beta, stats, y, pixels, cg, groups, eps, factor, shift);       \
+  }                                                                                               \
+  EXPORT(gn_whole##chunks)                                                                        \
+  KERNEL void LAUNCH_BOUNDS(512, 1)                                                               \
+      gn_whole_silu##chunks(const float* x, const float* gamma, const float* beta, float* stats,  \
+                            float* y, int pixels, int cg, int groups, float eps, unsigned factor, \
+                            unsigned shift) {                                                     \
+    whole<chunks, true>(x, gamma, beta, stats, y, pixels, cg, groups, eps, factor, shift);        \
+  }                                                                                               \
+  EXPORT(gn_whole_silu##chunks)
+GN_WHOLE(1)
+GN_WHOLE(2)
+GN_WHOLE(3)
 
 // slope returns g times the slope of the activation at normalised value h.
 template <bool act> DEVICE float slope(float g, float h, float gamma, float beta) {
@@ -213,20 +303,29 @@ KERNEL void LAUNCH_BOUNDS(256, 4)
 }
 EXPORT(gn_sums_silu)
 
+// Means over a group of d*gamma and d*gamma*xhat.
+struct Means {
+  float d, dot;
+};
+
+// means returns those of the sums of a group's maps, every warp for itself.
+DEVICE Means means(const float* sums, const float* gamma, int cg, int pixels) {
+  float sum = 0, dot = 0;
+  for (int c = threadIdx.x % 32; c < cg; c += 32) {
+    sum += gamma[c] * sums[2 * c];
+    dot += gamma[c] * sums[2 * c + 1];
+  }
+  const float size = (float)cg * (float)pixels;
+  return Means{warp_sum(sum) / size, warp_sum(dot) / size};
+}
+
 template <bool act>
 DEVICE void data(const float* dy, const float* x, const float* stats, const float* gamma,
                  const float* beta, const float* sums, float* dx, int pixels, int cg, int groups,
                  int chunks, unsigned factor, unsigned shift) {
   const unsigned index = blockIdx.x / chunks;
   const Group g = group_of(index, stats, pixels, cg, groups);
-  float sum = 0, dot = 0; // over the group's maps, weighted by gamma: every warp for itself
-  for (int c = threadIdx.x % 32; c < cg; c += 32) {
-    const float w = gamma[g.channel + c];
-    sum += w * sums[2 * ((int64)index * cg + c)];
-    dot += w * sums[2 * ((int64)index * cg + c) + 1];
-  }
-  const float size = (float)cg * (float)pixels;
-  const float a = warp_sum(sum) / size, b = warp_sum(dot) / size;
+  const Means m = means(sums + 2 * (int64)index * cg, gamma + g.channel, cg, pixels);
   const unsigned from = blockIdx.x % chunks * (data_held * blockDim.x) + threadIdx.x;
   const bool wide = pixels % 4 == 0 && aligned(dy, 16) && aligned(x, 16) && aligned(dx, 16);
   Quad gs[data_held], xs[data_held];
@@ -242,9 +341,9 @@ DEVICE void data(const float* dy, const float* x, const float* stats, const floa
     if (p.count <= 0) break;
     const float scale = gamma[g.channel + p.map], offset = beta[g.channel + p.map];
     for (int j = 0; j < 4; j++) {
-      const float h = (xs[k].v[j] - g.mean) * g.rstd;
+      const float h = (xs[k].v[j] - g.of.mean) * g.of.rstd;
       const float d = slope<act>(gs[k].v[j], h, scale, offset);
-      xs[k].v[j] = g.rstd * (scale * d - a - h * b);
+      xs[k].v[j] = g.of.rstd * (scale * d - m.d - h * m.dot);
     }
     store_quad(dx + p.at, xs[k], p.count, wide);
   }
@@ -268,6 +367,99 @@ KERNEL void LAUNCH_BOUNDS(256, 4)
   data<true>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups, chunks, factor, shift);
 }
 EXPORT(gn_data_silu)
+
+// Turn is the part that a thread of gn_whole_data has in one turn over the pixels
+// of a map: a quad, of which count elements are there, at elements behind the
+// group's first.
+struct Turn {
+  int map, at, count;
+};
+
+// turn_of returns a thread's part number k of maps that take so many turns.
+DEVICE Turn turn_of(int k, int turns, int pixels, int cg) {
+  const int map = (int)threadIdx.y + k / turns * (int)blockDim.y;
+  const int pixel = 4 * ((int)threadIdx.x + k % turns * (int)blockDim.x);
+  return Turn{map, map * pixels + pixel, map < cg ? pixels - pixel : 0};
+}
+
+template <int held, bool act>
+DEVICE void whole_data(const float* dy, const float* x, const float* stats, const float* gamma,
+                       const float* beta, float* sums, float* dx, int pixels, int cg, int groups,
+                       int turns) {
+  const unsigned warps = blockDim.x * blockDim.y / 32;
+  float* scratch = shared_memory<float>();
+  float* own = scratch + 2 * held * warps; // sums of the group's maps
+  const Group g = group_of(blockIdx.x, stats, pixels, cg, groups);
+  const bool wide = pixels % 4 == 0 && aligned(dy, 16) && aligned(x, 16) && aligned(dx, 16);
+  dy += g.first;
+  x += g.first;
+  dx += g.first;
+  gamma += g.channel;
+  beta += g.channel;
+  sums += 2 * (int64)blockIdx.x * cg;
+  Quad d[held], h[held];
+#pragma unroll
+  for (int k = 0; k < held; k++) {
+    const Turn t = turn_of(k, turns, pixels, cg);
+    d[k] = load_quad(dy + t.at, t.count, wide);
+    h[k] = load_quad(x + t.at, t.count, wide);
+  }
+  float sum = 0, dot = 0;
+#pragma unroll
+  for (int k = 0; k < held; k++) {
+    const Turn t = turn_of(k, turns, pixels, cg);
+    const int map = minimum(t.map, cg - 1); // of threads without a map, too
+    for (int j = 0; j < 4; j++) {
+      h[k].v[j] = (h[k].v[j] - g.of.mean) * g.of.rstd;
+      d[k].v[j] = slope<act>(d[k].v[j], h[k].v[j], gamma[map], beta[map]);
+      sum += d[k].v[j];
+      dot += d[k].v[j] * h[k].v[j];
+    }
+    if ((k + 1) % turns != 0) continue;
+    sum = row_sum(sum, scratch + 2 * k * warps);
+    dot = row_sum(dot, scratch + (2 * k + 1) * warps);
+    if (threadIdx.x == 0 && t.map < cg) {
+      own[2 * t.map] = sums[2 * t.map] = sum;
+      own[2 * t.map + 1] = sums[2 * t.map + 1] = dot;
+    }
+    sum = dot = 0;
+  }
+  barrier();
+  const Means m = means(own, gamma, cg, pixels);
+#pragma unroll
+  for (int k = 0; k < held; k++) {
+    const Turn t = turn_of(k, turns, pixels, cg);
+    if (t.count <= 0) continue;
+    const float scale = gamma[t.map];
+    for (int j = 0; j < 4; j++)
+      d[k].v[j] = g.of.rstd * (scale * d[k].v[j] - m.d - h[k].v[j] * m.dot);
+    store_quad(dx + t.at, d[k], t.count, wide);
+  }
+}
+
+// gn_whole_data4 and 8 are gn_sums and gn_data in one pass, with that many quads
+// of each operand a thread: a block has a whole group in registers. The threads of
+// one threadIdx.y have every blockDim.y-th map, in as many turns each as gn_sums
+// takes with them, so that their bits are those of the two. Shared memory: two
+// floats a warp and quad, and two a map. gn_whole_data_silu4 and 8 have
+// gn_sums_silu and gn_data_silu in their place.
+#define GN_WHOLE_DATA(held)                                                                       \
+  KERNEL void LAUNCH_BOUNDS(512, 1)                                                               \
+      gn_whole_data##held(const float* dy, const float* x, const float* stats,                    \
+                          const float* gamma, const float* beta, float* sums, float* dx,          \
+                          int pixels, int cg, int groups, int turns) {                            \
+    whole_data<held, false>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups, turns);      \
+  }                                                                                               \
+  EXPORT(gn_whole_data##held)                                                                     \
+  KERNEL void LAUNCH_BOUNDS(512, 1)                                                               \
+      gn_whole_data_silu##held(const float* dy, const float* x, const float* stats,               \
+                               const float* gamma, const float* beta, float* sums, float* dx,     \
+                               int pixels, int cg, int groups, int turns) {                       \
+    whole_data<held, true>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups, turns);       \
+  }                                                                                               \
+  EXPORT(gn_whole_data_silu##held)
+GN_WHOLE_DATA(4)
+GN_WHOLE_DATA(8)
 
 // modulate writes v[c]*(1+m[n,c]) of image n = blockIdx.y, plus m[n,C+c] if
 // shifted; m is [n,2C].
