@@ -54,9 +54,10 @@ func newPackedNorm(s op.GNApply, c engine.Call, drop *op.Dropout) (kernel, error
 	}), indexable(s, blocks, "blocks")
 }
 
-// newDroppedNorm returns the kernel of an op.GNApply and the op.Dropout that alone
-// reads it, with a packed result, or nil for other operations. Its inputs are those
-// of the first and then those of the second but for the first's result.
+// newDroppedNorm returns the kernel of an op.GNApply with SiLU and the op.Dropout that
+// alone reads it, with a packed result, or nil for other operations and for images
+// whose pixels are no multiple of 4. Its inputs are those of the first and then those
+// of the second but for the first's result.
 func newDroppedNorm(norm, drop engine.Call) (kernel, error) {
 	s, ok := norm.Spec.(op.GNApply)
 	d, follows := drop.Spec.(op.Dropout)

@@ -30,14 +30,7 @@ func packedOf(p packedPixels, x []float32) []float32 {
 func (b *table) packs(t *testing.T, k kernel, inputs []engine.Buffer, shape tensor.Shape, x []float32, shift int) {
 	t.Helper()
 	p := newPackedPixels(shape)
-	o := operands{out: b.unwritten(t, p.elements(), 0)}
-	for _, in := range inputs {
-		if in.I64 != nil {
-			o.in = append(o.in, fill(t, b, in.I64, 8, shift))
-		} else {
-			o.in = append(o.in, b.floats(t, in.F32, shift))
-		}
-	}
+	o := operands{out: b.unwritten(t, p.elements(), 0), in: b.inputs(t, inputs, shift)}
 	b.start(t, k.launches(o))
 	want := packedOf(p, x)
 	optest.SameBits(t, "packed pixels", b.unpacked(t, o.out, len(want)), want)

@@ -21,6 +21,9 @@ import (
 //     any more, or if they follow within a few steps (copyReach). So a gradient is
 //     packed once for its two products, and what the forward pass packs of a value
 //     that is read as float32 later is packed again in the backward pass.
+//
+// A norm whose result only a dropout reads, which in turn is read as packed pixels
+// only, leaves its work to the dropout's step, where it may.
 type storage struct {
 	layout engine.Layout
 	steps  []work // one a step of the program
@@ -33,7 +36,7 @@ const copyReach = 4
 // none stands for the number of a piece or a step that there is not.
 const none = -1
 
-// work is what one step runs.
+// work is what one step runs: packing, and then an operation.
 type work struct {
 	kernel kernel
 	inputs []int     // the values that it reads

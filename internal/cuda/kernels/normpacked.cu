@@ -60,23 +60,26 @@ template <bool act> DEVICE void apply(Quad& q, const Affine& a) {
 }
 
 // gather normalises and rounds the tile. site is that of a dropout that follows, of
-// the image with a counter, or null; then size is a multiple of 4.
+// the image with a counter, or null; then size is a multiple of 4. The table, and the
+// site, are written while the images are on their way.
 template <bool act>
-DEVICE void gather(unsigned* tile, const float* x, const Affine* table, const Images& m,
+DEVICE void gather(unsigned* tile, const float* x, Affine* table, const Norm& n, const Images& m,
                    const Site* site, uint64 counter) {
   const int place = 4 * (threadIdx.x % QUADS), left = m.size - m.first - place;
   const bool wide = m.size % 4 == 0 && aligned(x, 16);
   Quad q[TURNS][2];
 #pragma unroll
-  for (int k = 0; k < TURNS; k++)
-    for (int half = 0; half < 2; half++) {
-      const int c = m.top + 2 * (int)(threadIdx.x / QUADS + k * (THREADS / QUADS)) + half;
-      const int64 at = ((int64)m.image * m.channels + c) * m.size + m.first + place;
-      q[k][half] = load_quad(x + at, c < m.channels ? left : 0, wide);
-    }
+  for (int k = 0; k < 2 * TURNS; k++) {
+    const int c = m.top + 2 * (int)(threadIdx.x / QUADS + k / 2 * (THREADS / QUADS)) + k % 2;
+    const int64 at = ((int64)m.image * m.channels + c) * m.size + m.first + place;
+    q[k / 2][k % 2] = load_quad(x + at, c < m.channels ? left : 0, wide);
+  }
+  normalise(table, n, m);
+  barrier();
 #pragma unroll
   for (int k = 0; k < TURNS; k++) {
     const int pair = threadIdx.x / QUADS + k * (THREADS / QUADS);
+#pragma unroll
     for (int half = 0; half < 2; half++) {
       const int c = m.top + 2 * pair + half;
       if (c >= m.channels) continue; // zeros
@@ -93,9 +96,7 @@ DEVICE void pack(const float* x, unsigned* packed, const Norm& n, const Images& 
                  uint64 counter) {
   unsigned* tile = shared_memory<unsigned>();
   Affine* table = reinterpret_cast<Affine*>(tile + CHANNELS / 2 * PITCH);
-  normalise(table, n, m);
-  barrier();
-  gather<act>(tile, x, table, m, site, counter);
+  gather<act>(tile, x, table, n, m, site, counter);
   barrier();
   store_tile(packed, tile, (int64)m.image * m.size + m.first, m.size - m.first, m.top, m.stride);
 }
