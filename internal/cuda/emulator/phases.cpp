@@ -37,7 +37,7 @@ std::string Phases::make(unsigned long long* address, unsigned arrivals, Site si
     return format("%p is no multiple of 8 in shared memory", static_cast<void*>(address));
   }
   if (!arrivals || arrivals > most_arrivals) return "the count of arrivals is not 1 to 2^20 - 1";
-  barriers_[address] = {arrivals, arrivals, 0, 0, {}, {}, site, false};
+  barriers_[address] = {arrivals, arrivals, 0, 0, {}, {}, 0, site, false};
   *address = mark(address);
   return {};
 }
@@ -57,7 +57,7 @@ std::string Phases::find(unsigned long long* address, Barrier*& barrier) {
 
 // advance begins the next phase if the current one is complete.
 bool Phases::advance(Barrier& b) {
-  if (b.pending || b.expected != b.issued()) return false;
+  if (!b.completable()) return false;
   for (const Load& l : b.loads) {
     land(l);
     note_landed(l.shared, l.tensor.box_bytes(), &b);
@@ -126,11 +126,15 @@ std::string Phases::observe(unsigned long long* address, unsigned parity, bool& 
 }
 
 void Phases::wait(unsigned long long* address, Lane& lane) {
-  barriers_[address].waiters.push_back(&lane);
+  Barrier& b = barriers_[address];
+  b.waiters.push_back(&lane);
+  b.awaited = b.phase;
 }
 
 std::vector<Lane*> Phases::woken(unsigned long long* address) {
-  return std::exchange(barriers_[address].waiters, {});
+  Barrier& b = barriers_[address];
+  if (b.phase == b.awaited && !b.completable()) return {};
+  return std::exchange(b.waiters, {});
 }
 
 std::string Phases::describe(unsigned long long* address) const {

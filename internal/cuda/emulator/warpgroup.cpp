@@ -150,7 +150,6 @@ std::string Products::hold(const Operands& o, float* const* lanes) {
 // release gives the sums back to the lanes, which must not have touched them.
 std::string Products::release(float* d) {
   Accumulator& held = held_.at(d);
-  if (--held.products) return {};
   bool touched = false;
   visit(held.columns, [&](int lane, int r, int place) {
     touched |= memcmp(&held.lanes[size_t(lane)][r], &untouched, sizeof untouched) != 0;
@@ -183,7 +182,7 @@ void Products::commit() {
   open_.clear();
 }
 
-std::string Products::wait(int groups, const float* d, SharedMemory& shared) {
+std::string Products::wait(int groups, float* d, SharedMemory& shared) {
   while (groups_.size() > size_t(groups)) {
     for (Product& p : groups_.front()) {
       const std::string problem = complete(p, shared);
@@ -194,7 +193,9 @@ std::string Products::wait(int groups, const float* d, SharedMemory& shared) {
   }
   if (!d) return {};
   fenced_.erase(d);
-  if (!held_.count(const_cast<float*>(d))) return {};
+  const auto held = held_.find(d);
+  if (held == held_.end()) return {};
+  if (!held->second.products) return release(d);
   return "products that are not waited for, or not committed, add to this accumulator";
 }
 
@@ -206,8 +207,10 @@ std::string Products::complete(Product& p, SharedMemory& shared) {
       return format("operand %c changed before the product was waited for", m == &p.a ? 'A' : 'B');
     }
   }
-  multiply(p, held_.at(p.d));
-  return release(p.d);
+  Accumulator& to = held_.at(p.d);
+  multiply(p, to);
+  to.products--;
+  return {};
 }
 
 // multiply adds A times B to the sums, or puts it there. Products of such operands
@@ -234,7 +237,10 @@ void Products::multiply(const Product& p, Accumulator& to) {
 }
 
 std::string Products::finish() const {
-  if (open_.empty() && groups_.empty()) return {};
+  if (open_.empty() && groups_.empty()) {
+    return held_.empty() ? ""
+                         : "products were waited for by no wgmma_wait that names their accumulator";
+  }
   const Product* first = open_.empty() ? nullptr : &open_.front();
   for (const auto& group : groups_) {
     if (!group.empty()) first = &group.front();

@@ -1,46 +1,12 @@
 // Wrong use of what sm_90a adds is found out.
 #include "hopper.h"
+#include "hopperfaults.h"
 
 #include <cmath>
 
 using namespace test;
 
 namespace {
-
-// Faults of hopperfaulty.cu, by their order there.
-enum LoadFault {
-  less_expected = 1,
-  more_expected,
-  arrival_missing,
-  misaligned_tile,
-  map_not_acquired,
-  init_not_published,
-  not_waited,
-  barrier_overwritten,
-  arrives_twice,
-  no_barrier,
-  beyond_shared,
-  loaded_twice,
-  loaded_again,
-  wrong_parity,
-};
-
-enum ProductFault {
-  no_fence = 1,
-  no_async_fence,
-  no_wait,
-  no_commit,
-  accumulator_written,
-  operand_overwritten,
-  warp_missing,
-  lanes_differ,
-  warps_differ,
-  inside_an_atom,
-  odd_stride,
-  outside_shared,
-  too_early,
-  registers_differ,
-};
 
 Memory data() { return Memory(std::vector<float>(64, 1.5f)); }
 
@@ -201,6 +167,10 @@ TEST(product_not_committed, "not committed, add to this accumulator", HOPPER) {
 
 TEST(product_waited_for_too_early, "products that are not waited for", HOPPER) {
   multiplies(too_early, failed_launch);
+}
+
+TEST(accumulator_that_no_wait_names, "by no wgmma_wait that names their accumulator", HOPPER) {
+  multiplies(accumulator_not_named, failed_launch);
 }
 
 TEST(accumulator_written_in_flight, "its accumulator was written before", HOPPER) {

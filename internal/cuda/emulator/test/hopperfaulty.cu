@@ -4,22 +4,7 @@
 
 #include "../../kernels/hopper.cuh"
 
-enum LoadFault {
-  less_expected = 1,
-  more_expected,
-  arrival_missing,
-  misaligned_tile,
-  map_not_acquired,
-  init_not_published,
-  not_waited,
-  barrier_overwritten,
-  arrives_twice,
-  no_barrier,
-  beyond_shared,
-  loaded_twice,
-  loaded_again,
-  wrong_parity,
-};
+#include "hopperfaults.h"
 
 DEVICE void load_again(const TensorMap* map, unsigned char* shared, Mbarrier* full) {
   mbarrier_arrive_expect(full, 128);
@@ -61,23 +46,6 @@ KERNEL void LAUNCH_BOUNDS(128, 1) three_of_four(float* y) {
 }
 EXPORT(three_of_four)
 
-enum ProductFault {
-  no_fence = 1,
-  no_async_fence,
-  no_wait,
-  no_commit,
-  accumulator_written,
-  operand_overwritten,
-  warp_missing,
-  lanes_differ,
-  warps_differ,
-  inside_an_atom,
-  odd_stride,
-  outside_shared,
-  too_early,
-  registers_differ,
-};
-
 // faulty_product multiplies ones: y is 16.
 KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   unsigned char* shared = align_shared(shared_memory<unsigned char>(), 1024);
@@ -109,6 +77,8 @@ KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   if (fault == operand_overwritten && t == 9) words[3] = 0;
   if (fault == too_early) {
     wgmma_wait<1>(d);
+  } else if (fault == accumulator_not_named) {
+    wgmma_wait<0>();
   } else if (fault == no_wait) {
     y[t % 64] = d[t % 32];
     return;
