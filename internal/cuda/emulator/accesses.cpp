@@ -50,12 +50,17 @@ std::string describe(const Access& a) {
                 place_of(a.code).c_str(), where.c_str());
 }
 
-[[noreturn, gnu::cold]] void report_race(Lane& lane, const Access& a, const Past& past, bool wrote) {
-  const char* did = past.stamp.in_flight ? "copies to and has not waited for" : wrote ? "wrote" : "read";
+const char* deed(const Past& past, bool wrote) {
+  if (past.stamp.in_flight) return "copies to and has not waited for";
+  return wrote ? "wrote" : "read";
+}
+
+[[noreturn, gnu::cold]] void report_race(Lane& lane, const Access& a, const Past& past,
+                                         bool wrote) {
   lane.block->fail(CUDA_ERROR_LAUNCH_FAILED,
                    format("a race: it %s, which %s %s at %s; nothing orders the two",
-                          describe(a).c_str(), thread_of(lane, past.stamp).c_str(), did,
-                          place_of(past.code).c_str()));
+                          describe(a).c_str(), thread_of(lane, past.stamp).c_str(),
+                          deed(past, wrote), place_of(past.code).c_str()));
 }
 
 [[noreturn, gnu::cold]] void report_unwritten(Lane& lane, const Access& a) {
@@ -66,10 +71,10 @@ std::string describe(const Access& a) {
 [[noreturn, gnu::cold]] void report_beyond(Lane& lane, const Access& a, const Shadow& s) {
   lane.block->fail(CUDA_ERROR_ILLEGAL_ADDRESS,
                    format("it %s: the end is %td bytes past that of the %zu bytes there",
-                          describe(a).c_str(), a.at + a.bytes - s.base - ptrdiff_t(s.bytes), s.bytes));
+                          describe(a).c_str(), a.at + a.bytes - (s.base + s.bytes), s.bytes));
 }
 
-// Cells are those of an access, and which bytes of each.
+// each_cell calls body(cell, which of its bytes) for the cells of an access.
 template <class Body> void each_cell(const Shadow& s, const void* at, size_t bytes, Body body) {
   const size_t from = size_t(static_cast<const unsigned char*>(at) - s.base), to = from + bytes;
   for (size_t cell = from / cell_bytes; cell * cell_bytes < to; cell++) {
@@ -77,6 +82,11 @@ template <class Body> void each_cell(const Shadow& s, const void* at, size_t byt
     const size_t first = std::max(from, start) - start, end = std::min(to - start, cell_bytes);
     body(cell, (1u << end) - (1u << first));
   }
+}
+
+bool written(const Shadow& s, size_t cell) {
+  if (&s == shared) return order.of_block(s.cells[cell].write.stamp);
+  return !s.written || s.written[cell];
 }
 
 void enter(Lane& lane, const Access& a, const Shadow& s) {
@@ -92,8 +102,7 @@ void enter(Lane& lane, const Access& a, const Shadow& s) {
       if (s.written) s.written[i] = true;
       return;
     }
-    const bool written = space == Space::shared ? order.of_block(cell.write.stamp) : !s.written || s.written[i];
-    if (!written) report_unwritten(lane, a);
+    if (!written(s, i)) report_unwritten(lane, a);
     if (const Past* past = order.read(cell, space, now, a.code)) report_race(lane, a, *past, true);
   });
 }

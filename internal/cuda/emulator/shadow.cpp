@@ -26,7 +26,7 @@ template <class T> T* zeros(size_t count) {
   void* memory = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    fprintf(stderr, "emulated CUDA driver: no memory to check accesses: ask for less device memory\n");
+    fprintf(stderr, "emulated CUDA driver: no memory to check accesses of so much memory\n");
     abort();
   }
   return static_cast<T*>(memory);

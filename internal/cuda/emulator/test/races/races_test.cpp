@@ -58,7 +58,9 @@ TEST(reads_that_are_late, "a race: it ") { ends("read_late", {1, 64, 256}, 0, fa
 
 TEST(reads_before_a_barrier, "") { ends("read_late", {1, 64, 256}, 1, CUDA_SUCCESS); }
 
-TEST(lanes_that_read_late, "a race: it ") { ends("lanes_read_late", {1, 32, 128}, 0, failed_launch); }
+TEST(lanes_that_read_late, "a race: it ") {
+  ends("lanes_read_late", {1, 32, 128}, 0, failed_launch);
+}
 
 TEST(lanes_before_a_barrier, "") { ends("lanes_read_late", {1, 32, 128}, 1, CUDA_SUCCESS); }
 

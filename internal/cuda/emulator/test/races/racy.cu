@@ -62,7 +62,8 @@ EXPORT(warp_only)
 
 // copied_by_another reads what another lane copied, for which that lane must wait
 // and all must then come to a barrier.
-KERNEL void LAUNCH_BOUNDS(32, 1) copied_by_another(const float* x, float* y, int waited, int after) {
+KERNEL void LAUNCH_BOUNDS(32, 1)
+    copied_by_another(const float* x, float* y, int waited, int after) {
   float* s = shared_memory<float>();
   s[threadIdx.x] = 0.0f;
   barrier();
