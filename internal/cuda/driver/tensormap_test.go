@@ -37,6 +37,7 @@ func TestTensorMapChecks(t *testing.T) {
 		"box of 257 in dimension 1":  func(m *TensorMap) { m.Box[1] = 257 },
 		"stride of 152 bytes":        func(m *TensorMap) { m.Strides[0] += 8 },
 		"the dimensions within":      func(m *TensorMap) { m.Strides[1] -= 16 },
+		"within take 288":            func(m *TensorMap) { m.Element = TensorFloat32 },
 		"below 2^40":                 func(m *TensorMap) { m.Strides[2] = 1 << 40 },
 		"box rows of 8 bytes":        func(m *TensorMap) { m.Box[0] = 4 },
 		"with a swizzle of 128":      func(m *TensorMap) { m.Box[0] = 32 },

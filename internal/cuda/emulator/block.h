@@ -161,6 +161,9 @@ public:
 
   // fail ends the block with an error; it does not return.
   [[noreturn]] void fail(CUresult code, const std::string& text);
+  // refuse does so with what is wrong with a call.
+  [[noreturn]] void refuse(const char* call, Site site, const std::string& problem,
+                           CUresult code = CUDA_ERROR_LAUNCH_FAILED);
   // fault does so from a signal handler.
   [[noreturn]] void fault(const Fault& fault);
 
@@ -177,8 +180,6 @@ private:
   [[noreturn]] void diverged(const std::string& call, Site site, const std::string& first,
                              Site other);
   void wake(const std::vector<Lane*>& lanes);
-  [[noreturn]] void refuse(const char* call, Site site, const std::string& problem,
-                           CUresult code = CUDA_ERROR_LAUNCH_FAILED);
   CUresult check_finished();
   std::string awaits(const Lane& lane) const;
   void report_stuck();

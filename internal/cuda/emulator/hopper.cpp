@@ -3,8 +3,6 @@
 #include "block.h"
 #include "report.h"
 
-
-
 namespace emulator {
 
 void Block::refuse(const char* call, Site site, const std::string& problem, CUresult code) {
@@ -16,12 +14,14 @@ void Block::refuse(const char* call, Site site, const std::string& problem, CUre
 void Block::named_barrier(Lane& lane, int id, int threads, Site site) {
   lane.site = site;
   if (id < 1 || id > 15 || threads <= 0 || threads % warp_size || threads > int(lanes_.size())) {
-    refuse("named_barrier", site, format("id %d and %d threads: want 1 to 15, and whole warps of the block", id, threads));
+    refuse("named_barrier", site,
+           format("id %d, %d threads: want 1 to 15, and whole warps of the block", id, threads));
   }
   Named& n = named_[id];
   if (n.arrived.empty()) n.threads = threads;
   if (n.threads != threads) {
-    refuse("named_barrier", site, format("%d threads, while others wait for %d", threads, n.threads));
+    refuse("named_barrier", site,
+           format("%d threads, while others wait for %d", threads, n.threads));
   }
   lane.named = id;
   n.arrived.push_back(&lane);
@@ -67,7 +67,8 @@ void Block::wait_phase(Lane& lane, unsigned long long* b, unsigned parity, Site 
 
 void Block::acquire(const void* map, Site site) {
   if (uintptr_t(map) % map_alignment || !find_allocation(map, map_bytes)) {
-    refuse("tensormap_acquire", site, format("%p is no multiple of 64 in device memory", map), CUDA_ERROR_ILLEGAL_ADDRESS);
+    refuse("tensormap_acquire", site, format("%p is no multiple of 64 in device memory", map),
+           CUDA_ERROR_ILLEGAL_ADDRESS);
   }
   acquired_.insert(map);
 }
@@ -84,9 +85,10 @@ void Block::load(const Load& l, const void* map, unsigned long long* b, Site sit
   need_acquired(map, "tensor_load", site);
   const uint64_t inner = t.box[0] * t.element();
   if (t.swizzle && inner != uint64_t(t.swizzle)) {
-    no(format("rows of %llu bytes with a swizzle of %d: how such a box lies in shared memory is not "
-              "documented",
-              (unsigned long long)inner, t.swizzle));
+    no(format(
+        "rows of %llu bytes with a swizzle of %d: how such a box lies in shared memory is not "
+        "documented",
+        (unsigned long long)inner, t.swizzle));
   }
   const unsigned alignment = t.swizzle ? unsigned(8 * t.swizzle) : 128;
   if (shared_.window(l.shared) % alignment) {
@@ -108,10 +110,13 @@ void Block::load(const Load& l, const void* map, unsigned long long* b, Site sit
 
 // ---- warpgroups
 
-void Block::agree(const Lane& lane, Collective operation, const Operands& o, int argument, Site site) {
+void Block::agree(const Lane& lane, Collective operation, const Operands& o, int argument,
+                  Site site) {
   const unsigned warp = lane.warp->number;
   if (warp / warps_of_group >= agreements_.size()) {
-    refuse(name(operation), site, format("warp %u of a block of %zu threads belongs to no warpgroup", warp, lanes_.size()));
+    refuse(
+        name(operation), site,
+        format("warp %u of a block of %zu threads belongs to no warpgroup", warp, lanes_.size()));
   }
   const std::string problem = agreements_[warp / warps_of_group].note(
       int(warp % warps_of_group), {name(operation), o.a, o.b, argument, site});
@@ -173,12 +178,12 @@ void box_load(void* shared, const void* map, const int (&at)[4], unsigned long l
   Block& block = *running()->block;
   Load load = {static_cast<unsigned char*>(shared), {}, {at[0], at[1], at[2], at[3]}};
   if (!find_allocation(map, map_bytes)) {
-    block.fail(CUDA_ERROR_ILLEGAL_ADDRESS, format("tensor_load at %s: the map is at %p, %s", Site{file, line}.name().c_str(), map, describe_address(map).c_str()));
+    block.refuse("tensor_load", {file, line},
+                 format("the map is at %p, %s", map, describe_address(map).c_str()),
+                 CUDA_ERROR_ILLEGAL_ADDRESS);
   }
   const std::string problem = read_map(map, load.tensor);
-  if (!problem.empty()) {
-    block.fail(CUDA_ERROR_LAUNCH_FAILED, format("tensor_load at %s: the map has %s", Site{file, line}.name().c_str(), problem.c_str()));
-  }
+  if (!problem.empty()) block.refuse("tensor_load", {file, line}, "the map has " + problem);
   block.load(load, map, b, {file, line});
 }
 
@@ -212,11 +217,12 @@ void group_product(const Operands& o, const char* file, int line) {
   Lane& lane = *running();
   Block& block = *lane.block;
   const int row = int(lane.warp->number) % warps_of_group * 16;
-  block.warpgroup(lane, Collective::wgmma, o, o.columns, {file, line}, [&](Warp& warp, float** all) {
-    Operands first = o;
-    first.d = all[0];
-    return warp.products.issue(first, all, row, block.shared(), {file, line});
-  });
+  block.warpgroup(lane, Collective::wgmma, o, o.columns, {file, line},
+                  [&](Warp& warp, float** all) {
+                    Operands first = o;
+                    first.d = all[0];
+                    return warp.products.issue(first, all, row, block.shared(), {file, line});
+                  });
 }
 
 void group_commit(const char* file, int line) {
@@ -233,9 +239,9 @@ void group_wait(int groups, const float* d, const char* file, int line) {
   Block& block = *lane.block;
   Operands o = {};
   o.d = const_cast<float*>(d);
-  block.warpgroup(lane, Collective::wgmma_wait, o, groups, {file, line}, [&](Warp& warp, float** all) {
-    return warp.products.wait(groups, all[0], block.shared());
-  });
+  block.warpgroup(
+      lane, Collective::wgmma_wait, o, groups, {file, line},
+      [&](Warp& warp, float** all) { return warp.products.wait(groups, all[0], block.shared()); });
 }
 
 } // namespace emulator

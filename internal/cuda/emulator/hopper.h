@@ -9,7 +9,9 @@ DEVICE void mbarrier_init(Mbarrier* b, unsigned arrivals, EMULATOR_SITE) {
   emulator::phase_make(b, arrivals, file, line);
 }
 DEVICE void mbarrier_init_fence() { emulator::phase_publish(); }
-DEVICE void mbarrier_arrive(Mbarrier* b, EMULATOR_SITE) { emulator::phase_arrive(b, 0, file, line); }
+DEVICE void mbarrier_arrive(Mbarrier* b, EMULATOR_SITE) {
+  emulator::phase_arrive(b, 0, file, line);
+}
 DEVICE void mbarrier_arrive_expect(Mbarrier* b, unsigned bytes, EMULATOR_SITE) {
   emulator::phase_arrive(b, bytes, file, line);
 }
@@ -63,6 +65,6 @@ template <int groups, int count> DEVICE void wgmma_wait(float (&d)[count], EMULA
 template <int n, Major major_a, Major major_b>
 DEVICE void wgmma_bf16(float (&d)[n / 2], uint64 a, uint64 b, bool accumulate, EMULATOR_SITE) {
   static_assert(n == 64 || n == 128 || n == 256, "64, 128 or 256 columns");
-  emulator::group_product({d, n, a, b, major_a == Major::mn, major_b == Major::mn, accumulate}, file,
-                          line);
+  emulator::group_product({d, n, a, b, major_a == Major::mn, major_b == Major::mn, accumulate},
+                          file, line);
 }

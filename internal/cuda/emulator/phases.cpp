@@ -12,7 +12,9 @@ namespace {
 constexpr unsigned most_arrivals = (1 << 20) - 1, most_bytes = (1 << 20) - 1; // of a phase
 
 // mark is what a barrier's 8 bytes hold, so that writes over it are seen.
-unsigned long long mark(const unsigned long long* address) { return 0x6261727269657221ull ^ uintptr_t(address); }
+unsigned long long mark(const unsigned long long* address) {
+  return 0x6261727269657221ull ^ uintptr_t(address);
+}
 
 } // namespace
 
@@ -23,9 +25,10 @@ uint64_t Phases::Barrier::issued() const {
 }
 
 std::string Phases::Barrier::lack() const {
-  return format("the mbarrier made at %s lacks %u of %u arrivals and %lld of %llu bytes in phase %llu",
-                made.name().c_str(), pending, arrivals, (long long)(expected - issued()),
-                (unsigned long long)expected, (unsigned long long)phase);
+  return format(
+      "the mbarrier made at %s lacks %u of %u arrivals and %lld of %llu bytes in phase %llu",
+      made.name().c_str(), pending, arrivals, (long long)(expected - issued()),
+      (unsigned long long)expected, (unsigned long long)phase);
 }
 
 std::string Phases::make(unsigned long long* address, unsigned arrivals, Site site) {
@@ -33,7 +36,7 @@ std::string Phases::make(unsigned long long* address, unsigned arrivals, Site si
     return format("%p is no multiple of 8 in shared memory", static_cast<void*>(address));
   }
   if (!arrivals || arrivals > most_arrivals) return "the count of arrivals is not 1 to 2^20 - 1";
-  barriers_[address] = {arrivals, arrivals, 0, 0, {}, {}, site, false};
+  barriers_[address] = {arrivals, arrivals, 0, 0, {}, {}, 0, site, false};
   *address = mark(address);
   return {};
 }
@@ -44,7 +47,8 @@ void Phases::publish() {
 
 std::string Phases::find(unsigned long long* address, Barrier*& barrier) {
   const auto at = barriers_.find(address);
-  if (at == barriers_.end()) return format("no mbarrier was made at %p", static_cast<void*>(address));
+  if (at == barriers_.end())
+    return format("no mbarrier was made at %p", static_cast<void*>(address));
   barrier = &at->second;
   if (*address == mark(address)) return {};
   return format("the mbarrier made at %s was overwritten", barrier->made.name().c_str());
@@ -52,7 +56,7 @@ std::string Phases::find(unsigned long long* address, Barrier*& barrier) {
 
 // advance begins the next phase if the current one is complete.
 bool Phases::advance(Barrier& b) {
-  if (b.pending || b.expected != b.issued()) return false;
+  if (!b.completable()) return false;
   for (const Load& l : b.loads) land(l);
   b.loads.clear();
   b.pending = b.arrivals;
@@ -88,7 +92,8 @@ std::string Phases::load(unsigned long long* address, const Load& load) {
   for (const auto& entry : barriers_) {
     const Barrier& barrier = entry.second;
     for (const Load& l : barrier.loads) {
-      if (l.shared < load.shared + load.tensor.box_bytes() && load.shared < l.shared + l.tensor.box_bytes()) {
+      if (l.shared < load.shared + load.tensor.box_bytes() &&
+          load.shared < l.shared + l.tensor.box_bytes()) {
         return "it writes where another copy in flight, to the mbarrier made at " +
                barrier.made.name() + ", does";
       }
@@ -113,13 +118,21 @@ std::string Phases::observe(unsigned long long* address, unsigned parity, bool& 
   return problem;
 }
 
-void Phases::wait(unsigned long long* address, Lane& lane) { barriers_[address].waiters.push_back(&lane); }
-
-std::vector<Lane*> Phases::woken(unsigned long long* address) {
-  return std::exchange(barriers_[address].waiters, {});
+void Phases::wait(unsigned long long* address, Lane& lane) {
+  Barrier& b = barriers_[address];
+  b.waiters.push_back(&lane);
+  b.awaited = b.phase;
 }
 
-std::string Phases::describe(unsigned long long* address) const { return barriers_.at(address).lack(); }
+std::vector<Lane*> Phases::woken(unsigned long long* address) {
+  Barrier& b = barriers_[address];
+  if (b.phase == b.awaited && !b.completable()) return {};
+  return std::exchange(b.waiters, {});
+}
+
+std::string Phases::describe(unsigned long long* address) const {
+  return barriers_.at(address).lack();
+}
 
 // land writes a box as its swizzle puts it, to what threads see and what wgmma
 // sees.

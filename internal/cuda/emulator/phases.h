@@ -35,7 +35,8 @@ public:
   // observe sets `complete` if the phase of that parity is.
   std::string observe(unsigned long long* address, unsigned parity, bool& complete);
 
-  // wait makes a lane one that waits; woken returns and forgets those.
+  // wait makes a lane one that waits for the current phase; woken returns and
+  // forgets those if the phase is complete or can be.
   void wait(unsigned long long* address, Lane& lane);
   std::vector<Lane*> woken(unsigned long long* address);
 
@@ -50,10 +51,12 @@ private:
     uint64_t expected; // bytes
     std::vector<Load> loads;
     std::vector<Lane*> waiters;
+    uint64_t awaited; // the phase that they wait for
     Site made;
     bool published;
 
     uint64_t issued() const; // bytes
+    bool completable() const { return !pending && expected == issued(); }
     std::string lack() const;
   };
   std::string find(unsigned long long* address, Barrier*& barrier);

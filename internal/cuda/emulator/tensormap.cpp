@@ -62,9 +62,11 @@ std::string check_dimension(const Request& r, unsigned i) {
   if (stride % 16 || stride >= 1ull << 40) {
     return format("globalStrides[%u]: want a multiple of 16 below 2^40", i - 1);
   }
-  const uint64_t least = i == 1 ? r.sizes[0] * element_bytes(r.type) : r.sizes[i - 1] * r.strides[i - 2];
-  return stride < least ? format("globalStrides[%u]: less than the dimension within", i - 1)
-                        : std::string();
+  const uint64_t inner = i == 1 ? element_bytes(r.type) : r.strides[i - 2];
+  if (stride < r.sizes[i - 1] * inner) {
+    return format("globalStrides[%u]: less than the dimension within", i - 1);
+  }
+  return {};
 }
 
 // check returns why a request is refused, or nothing.
@@ -85,8 +87,8 @@ std::string check(const Request& r) {
   const uint64_t inner = r.box[0] * element_bytes(r.type);
   if (inner % 16) return "boxDim[0]: want a multiple of 16 bytes";
   if (r.swizzle && inner > uint64_t(swizzle_bytes(r.swizzle))) {
-    return format("boxDim[0]: %llu bytes are wider than the swizzle's %d", (unsigned long long)inner,
-                  swizzle_bytes(r.swizzle));
+    return format("boxDim[0]: %llu bytes are wider than the swizzle's %d",
+                  (unsigned long long)inner, swizzle_bytes(r.swizzle));
   }
   return {};
 }
@@ -158,8 +160,9 @@ EMULATOR_API cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* ad
                                     const uint32_t* box, const uint32_t* element_strides,
                                     int interleave, int swizzle, int promotion, int fill) {
   return outside("cuTensorMapEncodeTiled", [&](Driver&) {
-    const Request r = {map, type,            rank,       address, sizes,     strides,
-                       box, element_strides, interleave, swizzle, promotion, fill};
+    const Request r = {map,        type,    rank,      address,
+                       sizes,      strides, box,       element_strides,
+                       interleave, swizzle, promotion, fill};
     const std::string problem = check(r);
     if (!problem.empty()) {
       report("cuTensorMapEncodeTiled: %s", problem.c_str());

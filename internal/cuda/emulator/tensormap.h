@@ -21,7 +21,7 @@ struct Tensor {
   int swizzle; // bytes: 0, 32, 64 or 128
 
   uint64_t element() const { return strides[0]; }
-  uint64_t extent() const;     // bytes from base to the end of the last element
+  uint64_t extent() const; // bytes from base to the end of the last element
   uint64_t box_bytes() const;
 };
 

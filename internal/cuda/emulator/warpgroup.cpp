@@ -55,7 +55,8 @@ std::string Products::Matrix::check() const {
   // The bits that choose the row of an atom.
   const unsigned of_row = atom - unsigned(width(descriptor));
   const bool many = mn_major && count > width(descriptor) / 2;
-  if (start & of_row) return format("it starts at %u, not in the first row of an atom of %u bytes", start, atom);
+  if (start & of_row)
+    return format("it starts at %u, not in the first row of an atom of %u bytes", start, atom);
   if (stride % atom || (many && leading % atom)) {
     return format("its offsets %u and %u are no multiples of an atom of %u bytes", leading, stride,
                   atom);
@@ -93,13 +94,15 @@ std::string Products::Matrix::read(SharedMemory& shared, bool check_seen) {
       const unsigned window = k_major ? address(first + o, i) : address(first + i, o);
       const unsigned char* from = shared.at(window);
       if (!shared.holds(from, 16)) {
-        return format("it reads byte %u of the shared window, %s", window, shared.describe(from).c_str());
+        return format("it reads byte %u of the shared window, %s", window,
+                      shared.describe(from).c_str());
       }
       memcpy(&elements[size_t(o * inner + i)], from, 16);
       if (check_seen && memcmp(from, shared.seen_async(from), 16)) {
-        return format("it reads %td bytes into shared memory what a thread wrote: async_fence and a "
-                      "barrier are missing between",
-                      ptrdiff_t(window) - ptrdiff_t(shared.window(shared.base())));
+        return format(
+            "it reads %td bytes into shared memory what a thread wrote: async_fence and a "
+            "barrier are missing between",
+            ptrdiff_t(window) - ptrdiff_t(shared.window(shared.base())));
       }
     }
   }
@@ -117,7 +120,8 @@ float Products::Matrix::at(int mn, int k) const {
 // ---- accumulators
 
 std::string Products::fence(float* const* lanes, int count) {
-  if (held_.count(lanes[0])) return "products in flight add to this accumulator: wgmma_wait comes before";
+  if (held_.count(lanes[0]))
+    return "products in flight add to this accumulator: wgmma_wait comes before";
   fenced_[lanes[0]] = count;
   return {};
 }
@@ -146,7 +150,6 @@ std::string Products::hold(const Operands& o, float* const* lanes) {
 // release gives the sums back to the lanes, which must not have touched them.
 std::string Products::release(float* d) {
   Accumulator& held = held_.at(d);
-  if (--held.products) return {};
   bool touched = false;
   visit(held.columns, [&](int lane, int r, int place) {
     touched |= memcmp(&held.lanes[size_t(lane)][r], &untouched, sizeof untouched) != 0;
@@ -160,7 +163,8 @@ std::string Products::release(float* d) {
 
 std::string Products::issue(const Operands& o, float* const* lanes, int row, SharedMemory& shared,
                             Site site) {
-  Product p = {{o.a, o.mn_a, row, rows, {}}, {o.b, o.mn_b, 0, o.columns, {}}, o.d, o.accumulate, site};
+  Product p = {
+      {o.a, o.mn_a, row, rows, {}}, {o.b, o.mn_b, 0, o.columns, {}}, o.d, o.accumulate, site};
   for (Matrix* m : {&p.a, &p.b}) {
     Matrix whole = *m;
     if (m == &p.a) whole.count = 64;
@@ -178,17 +182,20 @@ void Products::commit() {
   open_.clear();
 }
 
-std::string Products::wait(int groups, const float* d, SharedMemory& shared) {
+std::string Products::wait(int groups, float* d, SharedMemory& shared) {
   while (groups_.size() > size_t(groups)) {
     for (Product& p : groups_.front()) {
       const std::string problem = complete(p, shared);
-      if (!problem.empty()) return format("the product at %s: %s", p.site.name().c_str(), problem.c_str());
+      if (!problem.empty())
+        return format("the product at %s: %s", p.site.name().c_str(), problem.c_str());
     }
     groups_.pop_front();
   }
   if (!d) return {};
   fenced_.erase(d);
-  if (!held_.count(const_cast<float*>(d))) return {};
+  const auto held = held_.find(d);
+  if (held == held_.end()) return {};
+  if (!held->second.products) return release(d);
   return "products that are not waited for, or not committed, add to this accumulator";
 }
 
@@ -200,8 +207,10 @@ std::string Products::complete(Product& p, SharedMemory& shared) {
       return format("operand %c changed before the product was waited for", m == &p.a ? 'A' : 'B');
     }
   }
-  multiply(p, held_.at(p.d));
-  return release(p.d);
+  Accumulator& to = held_.at(p.d);
+  multiply(p, to);
+  to.products--;
+  return {};
 }
 
 // multiply adds A times B to the sums, or puts it there. Products of such operands
@@ -228,7 +237,10 @@ void Products::multiply(const Product& p, Accumulator& to) {
 }
 
 std::string Products::finish() const {
-  if (open_.empty() && groups_.empty()) return {};
+  if (open_.empty() && groups_.empty()) {
+    return held_.empty() ? ""
+                         : "products were waited for by no wgmma_wait that names their accumulator";
+  }
   const Product* first = open_.empty() ? nullptr : &open_.front();
   for (const auto& group : groups_) {
     if (!group.empty()) first = &group.front();

@@ -17,7 +17,7 @@ class SharedMemory;
 
 // Products are those of one warp. Their operands are read when the product is
 // issued and again when it is waited for, and must be the same; sums are written
-// when nothing adds to them any more, and are NaN before. Methods return what is
+// when a wait names them, and are NaN before. Methods return what is
 // wrong, or nothing.
 class Products {
 public:
@@ -31,8 +31,8 @@ public:
                     Site site);
   void commit();
   // wait completes groups until at most that many are in flight. d is the first
-  // lane's accumulator that is used next, or nullptr.
-  std::string wait(int groups, const float* d, SharedMemory& shared);
+  // lane's accumulator that is used next, and only then gets its sums, or nullptr.
+  std::string wait(int groups, float* d, SharedMemory& shared);
   // finish is for the end of the block.
   std::string finish() const;
 
@@ -61,7 +61,7 @@ private:
     int columns;
     std::vector<float*> lanes;
     std::vector<float> sums; // [rows][columns]
-    int products;
+    int products; // that are in flight
   };
 
   std::string hold(const Operands& operands, float* const* lanes);
@@ -72,7 +72,7 @@ private:
   std::deque<std::vector<Product>> groups_; // committed
   std::vector<Product> open_;
   std::map<float*, Accumulator> held_; // by the first lane's D
-  std::map<const float*, int> fenced_; // counts, of those that products may add to
+  std::map<const float*, int> fenced_; // their lengths, of those that products may add to
 };
 
 // Call is what the four warps of a warpgroup must do alike.

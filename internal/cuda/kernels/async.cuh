@@ -70,9 +70,10 @@ DEVICE void tensormap_prefetch(const TensorMap* map) {
 }
 
 // tensor_load copies the box whose first element is (c0, c1, c2, c3), the
-// innermost dimension first, from global memory to `shared`, aligned to 128 bytes,
-// and counts its bytes on b. Elements outside of the array, also at negative
-// coordinates, are zeros and count. One thread issues it.
+// innermost dimension first, from global memory to `shared`, and counts its bytes
+// on b. Elements outside of the array, also at negative coordinates, are zeros and
+// count. `shared` is aligned to 128 bytes, and with a swizzle to where its pattern
+// begins. One thread issues it.
 DEVICE void tensor_load(void* shared, const TensorMap* map, int c0, int c1, int c2, int c3,
                         Mbarrier* b) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "

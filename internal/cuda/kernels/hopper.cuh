@@ -12,8 +12,8 @@
 using Mbarrier = uint64;
 
 // TensorMap describes an array in global memory and the box that one load copies
-// of it. driver.TensorMap makes its bytes; it lies in global memory, aligned to
-// 64 bytes.
+// of it. Device.EncodeTensorMap of package driver makes its bytes; it lies in global
+// memory, aligned to 64 bytes.
 struct alignas(64) TensorMap {
   unsigned char bytes[128];
 };
@@ -62,7 +62,8 @@ DEVICE unsigned char* align_shared(unsigned char* p, unsigned alignment) {
 //   `leading` bytes on.
 //   MN-major: the two offsets change places: the next 8 indices of M or N lie
 //   `stride` bytes on, the next 8 indices of K `leading` bytes on.
-// (Sections "Strides", "Canonical Layouts" and "Matrix Descriptor Format".)
+// (Sections "Major-ness supported by Strides", "Canonical Layouts" and "Matrix
+// Descriptor Format".)
 
 // wgmma_operand returns the descriptor of an operand that begins at `shared`.
 // The address and both offsets are multiples of 16 bytes, below 256 KiB. The base

@@ -14,8 +14,8 @@ template <int count> DEVICE void wgmma_keep(float (&d)[count]) {
   for (int i = 0; i < count; i++) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// wgmma_fence comes before the first product into d, and again after d was
-// changed by anything else ("wgmma.fence").
+// wgmma_fence comes before the first product into d, and again before the next one
+// after a wgmma_wait that named d ("wgmma.fence").
 template <int count> DEVICE void wgmma_fence(float (&d)[count]) {
   wgmma_keep(d);
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
@@ -30,7 +30,7 @@ template <int groups> DEVICE void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(groups) : "memory");
 }
 
-// With an accumulator, which no group in flight adds to, d can be used after it.
+// With an accumulator, to which no group in flight adds, d can be used after it.
 template <int groups, int count> DEVICE void wgmma_wait(float (&d)[count]) {
   wgmma_wait<groups>();
   wgmma_keep(d);

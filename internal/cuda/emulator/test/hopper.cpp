@@ -51,8 +51,8 @@ std::vector<float> draw(size_t count, unsigned seed) {
 size_t Array::box_bytes() const { return size_t(2) * box[0] * box[1] * box[2] * box[3]; }
 
 CUresult Array::encode(CUdeviceptr address, unsigned char* map) const {
-  return cuTensorMapEncodeTiled(map, type, rank, reinterpret_cast<void*>(address), sizes, strides, box,
-                                steps, interleave, swizzle, 0, fill);
+  return cuTensorMapEncodeTiled(map, type, rank, reinterpret_cast<void*>(address), sizes, strides,
+                                box, steps, interleave, swizzle, 0, fill);
 }
 
 Memory Array::map(CUdeviceptr address) const {

@@ -13,10 +13,10 @@ namespace {
 // Layout is a canonical layout of an operand, as the PTX ISA draws it: a place for
 // each index of M or N and of K, and what a descriptor says of it.
 struct Layout {
-  size_t count;    // indices of M or N
+  size_t count; // indices of M or N
   bool mn_major;
-  size_t swizzle;  // bytes: 0, 32, 64 or 128
-  bool mn_first;   // MN-major: whether atoms along M or N are neighbours
+  size_t swizzle; // bytes: 0, 32, 64 or 128
+  bool mn_first;  // MN-major: whether atoms along M or N are neighbours
   static constexpr size_t depth = 64;
 
   // steps is how many products of depth 16 one advance leads through.
@@ -48,7 +48,8 @@ size_t Layout::place(size_t mn, size_t k) const {
   if (!mn_major) {
     return (k / wide * (count / 8) + mn / 8) * atom + piece(mn % 8, k % wide * 2);
   }
-  const size_t number = mn_first ? k / 8 * (count / wide) + mn / wide : mn / wide * (depth / 8) + k / 8;
+  const size_t number =
+      mn_first ? k / 8 * (count / wide) + mn / wide : mn / wide * (depth / 8) + k / 8;
   return number * atom + piece(k % 8, mn % wide * 2);
 }
 
@@ -81,10 +82,15 @@ void check_product(int n, bool mn_a, bool mn_b, size_t swizzle) {
     for (size_t j = 0; j < size_t(n); j++) words.put(b_at + b.place(j, k), y[j * depth + k]);
   }
   Memory operands(words.floats()), out(size_t(64 * n));
-  const std::string name = "wgmma" + std::to_string(n) + (mn_a ? "_mn" : "_k") + (mn_b ? "_mn" : "_k");
+  const std::string name =
+      "wgmma" + std::to_string(n) + (mn_a ? "_mn" : "_k") + (mn_b ? "_mn" : "_k");
   const int code[] = {0, 3, 2, 0, 1}; // of the swizzle in a descriptor, by 32 bytes
   Arguments arguments;
-  arguments.add(operands).add(out).add(int(words.size() / 4)).add(int(steps)).add(code[swizzle / 32]);
+  arguments.add(operands)
+      .add(out)
+      .add(int(words.size() / 4))
+      .add(int(steps))
+      .add(code[swizzle / 32]);
   arguments.add(int(a.leading())).add(int(a.stride())).add(int(a.step())).add(int(b_at / 4));
   arguments.add(int(b.leading())).add(int(b.stride())).add(int(b.step()));
   OK(run_hopper(name, {1, 128, unsigned(words.size()) + 1024}, arguments));
@@ -92,7 +98,8 @@ void check_product(int n, bool mn_a, bool mn_b, size_t swizzle) {
   for (size_t m = 0; m < 64; m++) {
     for (size_t j = 0; j < size_t(n); j++) {
       double want = 0;
-      for (size_t k = 0; k < depth; k++) want += double(x[m * depth + k]) * double(y[j * depth + k]);
+      for (size_t k = 0; k < depth; k++)
+        want += double(x[m * depth + k]) * double(y[j * depth + k]);
       CHECK(std::fabs(got[m * size_t(n) + j] - want) < 1e-4);
     }
   }
@@ -120,7 +127,14 @@ void check_tile(Array array, size_t swizzle, const int (&at)[4]) {
   for (size_t i = 0; i < x.size(); i++) words.put(2 * i, x[i]);
   Memory data(words.floats()), map = array.map(data.address()), out(array.box_bytes() / 4);
   OK(run_hopper("tile", {1, 128, unsigned(array.box_bytes()) + 1024 + 8},
-                Arguments().add(map).add(out).add(int(array.box_bytes() / 4)).add(at[0]).add(at[1]).add(at[2]).add(at[3])));
+                Arguments()
+                    .add(map)
+                    .add(out)
+                    .add(int(array.box_bytes() / 4))
+                    .add(at[0])
+                    .add(at[1])
+                    .add(at[2])
+                    .add(at[3])));
   const Words got = Words::from(out.values());
   const size_t row = 2 * array.box[0];
   for (size_t byte = 0; byte < array.box_bytes(); byte += 2) {
@@ -153,9 +167,9 @@ void check_tiles(uint32_t channels, size_t swizzle, int code) {
   array.swizzle = code;
   check_tile(array, swizzle, {0, 0, 0, 0});
   check_tile(array, swizzle, {8, 2, 3, 1});
-  check_tile(array, swizzle, {40, -2, -1, 2});   // crosses four borders
+  check_tile(array, swizzle, {40, -2, -1, 2}); // crosses four borders
   check_tile(array, swizzle, {-8, 6, 5, -1});
-  check_tile(array, swizzle, {72, 0, 0, 0});     // outside
+  check_tile(array, swizzle, {72, 0, 0, 0}); // outside
   check_tile(array, swizzle, {0, -100, 100, 0});
 }
 
@@ -183,7 +197,8 @@ void check_pipeline() {
   for (size_t m = 0; m < rows; m++) {
     for (size_t n = 0; n < 64; n++) {
       double want = 0;
-      for (size_t k = 0; k < depth; k++) want += double(x[m * depth + k]) * double(y[n * depth + k]);
+      for (size_t k = 0; k < depth; k++)
+        want += double(x[m * depth + k]) * double(y[n * depth + k]);
       CHECK(std::fabs(got[m * 64 + n] - want) < 1e-3);
     }
   }

@@ -1,46 +1,12 @@
 // Wrong use of what sm_90a adds is found out.
 #include "hopper.h"
+#include "hopperfaults.h"
 
 #include <cmath>
 
 using namespace test;
 
 namespace {
-
-// Faults of hopperfaulty.cu, by their order there.
-enum LoadFault {
-  less_expected = 1,
-  more_expected,
-  arrival_missing,
-  misaligned_tile,
-  map_not_acquired,
-  init_not_published,
-  not_waited,
-  barrier_overwritten,
-  arrives_twice,
-  no_barrier,
-  beyond_shared,
-  loaded_twice,
-  loaded_again,
-  wrong_parity,
-};
-
-enum ProductFault {
-  no_fence = 1,
-  no_async_fence,
-  no_wait,
-  no_commit,
-  accumulator_written,
-  operand_overwritten,
-  warp_missing,
-  lanes_differ,
-  warps_differ,
-  inside_an_atom,
-  odd_stride,
-  outside_shared,
-  too_early,
-  registers_differ,
-};
 
 Memory data() { return Memory(std::vector<float>(64, 1.5f)); }
 
@@ -62,7 +28,8 @@ bool all(const std::vector<float>& x, float wanted) {
 std::vector<float> multiplies(int fault, CUresult wanted) {
   start();
   Memory y(64);
-  EXPECT(run_hopper("faulty_product", {1, 128, 8192 + 1024}, Arguments().add(y).add(fault)), wanted);
+  EXPECT(run_hopper("faulty_product", {1, 128, 8192 + 1024}, Arguments().add(y).add(fault)),
+         wanted);
   return wanted ? std::vector<float>() : y.values();
 }
 
@@ -131,7 +98,8 @@ TEST(map_beyond_its_array, "the map's array of 256 bytes is at", HOPPER) {
   array.strides[1] = array.strides[2] = 256;
   Memory x(48), y(64);
   const Memory map = array.map(x.address());
-  EXPECT(run_hopper("faulty_load", {1, 64, 4096}, Arguments().add(map).add(y).add(0)), failed_launch);
+  EXPECT(run_hopper("faulty_load", {1, 64, 4096}, Arguments().add(map).add(y).add(0)),
+         failed_launch);
 }
 
 TEST(map_not_acquired_by_the_block, "called tensormap_acquire for the map", HOPPER) {
@@ -141,7 +109,8 @@ TEST(map_not_acquired_by_the_block, "called tensormap_acquire for the map", HOPP
 TEST(map_of_other_bytes, "no bytes of cuTensorMapEncodeTiled", HOPPER) {
   start();
   Memory map(std::vector<float>(32, 1.0f)), y(64);
-  EXPECT(run_hopper("faulty_load", {1, 64, 4096}, Arguments().add(map).add(y).add(0)), failed_launch);
+  EXPECT(run_hopper("faulty_load", {1, 64, 4096}, Arguments().add(map).add(y).add(0)),
+         failed_launch);
 }
 
 TEST(barrier_not_known_to_copies, "mbarrier_init_fence is missing", HOPPER) {
@@ -166,9 +135,12 @@ TEST(arrival_too_many, "it arrives in a phase that has all its arrivals", HOPPER
   loads(arrives_twice, failed_launch);
 }
 
-TEST(tile_beyond_shared_memory, "a box of 128 bytes, ", HOPPER) { loads(beyond_shared, failed_launch); }
+TEST(tile_beyond_shared_memory, "a box of 128 bytes, ", HOPPER) {
+  loads(beyond_shared, failed_launch);
+}
 
-TEST(named_barrier_with_a_warp_missing, "96 wait in named_barrier(3, 128) at hopperfaulty.cu", HOPPER) {
+TEST(named_barrier_with_a_warp_missing, "96 wait in named_barrier(3, 128) at hopperfaulty.cu",
+     HOPPER) {
   start();
   Memory y(64);
   EXPECT(run_hopper("three_of_four", {1, 128, 0}, Arguments().add(y)), failed_launch);
@@ -182,7 +154,8 @@ TEST(accumulator_not_fenced, "wgmma_fence of this accumulator is missing", HOPPE
   multiplies(no_fence, failed_launch);
 }
 
-TEST(operand_not_fenced, "into shared memory what a thread wrote: async_fence and a barrier are missing", HOPPER) {
+TEST(operand_not_fenced,
+     "into shared memory what a thread wrote: async_fence and a barrier are missing", HOPPER) {
   multiplies(no_async_fence, failed_launch);
 }
 
@@ -196,6 +169,10 @@ TEST(product_waited_for_too_early, "products that are not waited for", HOPPER) {
   multiplies(too_early, failed_launch);
 }
 
+TEST(accumulator_that_no_wait_names, "by no wgmma_wait that names their accumulator", HOPPER) {
+  multiplies(accumulator_not_named, failed_launch);
+}
+
 TEST(accumulator_written_in_flight, "its accumulator was written before", HOPPER) {
   multiplies(accumulator_written, failed_launch);
 }
@@ -204,7 +181,8 @@ TEST(operand_overwritten_in_flight, "operand A changed before the product was wa
   multiplies(operand_overwritten, failed_launch);
 }
 
-TEST(warp_of_a_warpgroup_missing, "warp 0 of the warpgroup did not take part in wgmma_fence", HOPPER) {
+TEST(warp_of_a_warpgroup_missing, "warp 0 of the warpgroup did not take part in wgmma_fence",
+     HOPPER) {
   multiplies(warp_missing, failed_launch);
 }
 
@@ -240,7 +218,8 @@ TEST(too_few_warps_for_a_warpgroup, "of a block of 96 threads belongs to no warp
 
 // ---- maps
 
-TEST(maps_that_are_refused, "cuTensorMapEncodeTiled: boxDim[0]: want a multiple of 16 bytes", HOPPER) {
+TEST(maps_that_are_refused, "cuTensorMapEncodeTiled: boxDim[0]: want a multiple of 16 bytes",
+     HOPPER) {
   start();
   const CUdeviceptr at = 4096;
   CHECK(encodes([&](Array&) { return at; }));

@@ -4,22 +4,7 @@
 
 #include "../../kernels/hopper.cuh"
 
-enum LoadFault {
-  less_expected = 1,
-  more_expected,
-  arrival_missing,
-  misaligned_tile,
-  map_not_acquired,
-  init_not_published,
-  not_waited,
-  barrier_overwritten,
-  arrives_twice,
-  no_barrier,
-  beyond_shared,
-  loaded_twice,
-  loaded_again,
-  wrong_parity,
-};
+#include "hopperfaults.h"
 
 DEVICE void load_again(const TensorMap* map, unsigned char* shared, Mbarrier* full) {
   mbarrier_arrive_expect(full, 128);
@@ -43,7 +28,8 @@ KERNEL void LAUNCH_BOUNDS(64, 1) faulty_load(const TensorMap* map, float* y, int
     const int at = fault == misaligned_tile ? 64 : fault == beyond_shared ? 1 << 20 : 0;
     tensor_load(shared + at, map, 0, 0, 0, 0, full);
     if (fault == arrives_twice) mbarrier_arrive(full);
-    if (fault != loaded_again) load_again(map, shared + (fault == loaded_twice ? 0 : 1024), full + 1);
+    if (fault != loaded_again)
+      load_again(map, shared + (fault == loaded_twice ? 0 : 1024), full + 1);
   }
   barrier();
   if (fault != not_waited) mbarrier_wait(full, fault == wrong_parity);
@@ -60,23 +46,6 @@ KERNEL void LAUNCH_BOUNDS(128, 1) three_of_four(float* y) {
 }
 EXPORT(three_of_four)
 
-enum ProductFault {
-  no_fence = 1,
-  no_async_fence,
-  no_wait,
-  no_commit,
-  accumulator_written,
-  operand_overwritten,
-  warp_missing,
-  lanes_differ,
-  warps_differ,
-  inside_an_atom,
-  odd_stride,
-  outside_shared,
-  too_early,
-  registers_differ,
-};
-
 // faulty_product multiplies ones: y is 16.
 KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   unsigned char* shared = align_shared(shared_memory<unsigned char>(), 1024);
@@ -85,7 +54,9 @@ KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   for (int i = t; i < 64 * 32; i += 128) words[i] = 0x3f803f80u;
   if (fault != no_async_fence) async_fence();
   barrier();
-  unsigned char* first = shared + (fault == inside_an_atom ? 128 : fault == outside_shared ? 8192 : 0);
+  unsigned char* first = shared + (fault == inside_an_atom   ? 128
+                                   : fault == outside_shared ? 8192
+                                                             : 0);
   first += fault == lanes_differ && t == 5 ? 16 : fault == warps_differ && t >= 96 ? 32 : 0;
   const uint64 a = wgmma_operand(first, 16, fault == odd_stride ? 1040 : 1024, Swizzle::bytes128);
   const uint64 b = wgmma_operand(shared, 16, 1024, Swizzle::bytes128);
@@ -106,6 +77,8 @@ KERNEL void LAUNCH_BOUNDS(128, 1) faulty_product(float* y, int fault) {
   if (fault == operand_overwritten && t == 9) words[3] = 0;
   if (fault == too_early) {
     wgmma_wait<1>(d);
+  } else if (fault == accumulator_not_named) {
+    wgmma_wait<0>();
   } else if (fault == no_wait) {
     y[t % 64] = d[t % 32];
     return;

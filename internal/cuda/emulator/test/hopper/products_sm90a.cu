@@ -22,12 +22,15 @@ template <int n> DEVICE void store(const float (&d)[n / 2], float* y) {
 // product adds `steps` products of depth 16 to what y [64,n] held. A begins with
 // the words, B at word b_at; each step advances them by a_step and b_step bytes.
 template <int n, Major major_a, Major major_b>
-DEVICE void product(const unsigned* words, float* y, int count, int steps, int swizzle, int a_leading,
-                    int a_stride, int a_step, int b_at, int b_leading, int b_stride, int b_step) {
-  unsigned* shared = reinterpret_cast<unsigned*>(align_shared(shared_memory<unsigned char>(), 1024));
+DEVICE void product(const unsigned* words, float* y, int count, int steps, int swizzle,
+                    int a_leading, int a_stride, int a_step, int b_at, int b_leading, int b_stride,
+                    int b_step) {
+  unsigned char* base = align_shared(shared_memory<unsigned char>(), 1024);
+  unsigned* shared = reinterpret_cast<unsigned*>(base);
   fill(shared, words, count);
-  uint64 a = wgmma_operand(shared, (unsigned)a_leading, (unsigned)a_stride, (Swizzle)swizzle);
-  uint64 b = wgmma_operand(shared + b_at, (unsigned)b_leading, (unsigned)b_stride, (Swizzle)swizzle);
+  const Swizzle mode = (Swizzle)swizzle;
+  uint64 a = wgmma_operand(shared, (unsigned)a_leading, (unsigned)a_stride, mode);
+  uint64 b = wgmma_operand(shared + b_at, (unsigned)b_leading, (unsigned)b_stride, mode);
   float d[n / 2];
   wgmma_fence(d);
   for (int k = 0; k < steps; k++) {
@@ -48,10 +51,10 @@ DEVICE void product(const unsigned* words, float* y, int count, int steps, int s
                                    a_step, b_at, b_leading, b_stride, b_step);                 \
   }                                                                                            \
   EXPORT(name)
-#define PRODUCTS(n)                \
-  PRODUCT(wgmma##n##_k_k, n, k, k)     \
-  PRODUCT(wgmma##n##_k_mn, n, k, mn)   \
-  PRODUCT(wgmma##n##_mn_k, n, mn, k)   \
+#define PRODUCTS(n)                  \
+  PRODUCT(wgmma##n##_k_k, n, k, k)   \
+  PRODUCT(wgmma##n##_k_mn, n, k, mn) \
+  PRODUCT(wgmma##n##_mn_k, n, mn, k) \
   PRODUCT(wgmma##n##_mn_mn, n, mn, mn)
 PRODUCTS(64)
 PRODUCTS(128)
