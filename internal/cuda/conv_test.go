@@ -19,7 +19,7 @@ func convSizes() [][5]int {
 	return [][5]int{
 		{1, 1, 1, 1, 1}, {3, 3, 8, 1, 3}, {2, 8, 3, 5, 7}, {19, 2, 3, 1, 1}, {5, 16, 33, 4, 4},
 		{2, 17, 65, 8, 8}, {3, 20, 20, 9, 18}, {1, 3, 129, 7, 16}, {1, 33, 4, 2, 68}, {2, 40, 36, 12, 32}, {1, 5, 3, 3, 131}, {1, 2, 2, 70, 1},
-		{1, 130, 3, 28, 28}, {3, 1, 130, 7, 5},
+		{1, 130, 9, 28, 28}, {3, 9, 130, 7, 5},
 	}
 }
 
@@ -154,6 +154,33 @@ func TestConvOverResidual(t *testing.T) {
 			o.out = o.in[4]
 			b.launchAll(t, k.launches(o))
 			optest.SameBits(t, describe(q), b.read(t, o.out, q.Out.TotalSize()), b.compute(t, k, q, 0))
+		}
+	})
+}
+
+// TestConvPacked: inputs that come packed are read as they are, and give the bits
+// of those that a kernel packs.
+func TestConvPacked(t *testing.T) {
+	b := newTable(t)
+	everyTarget(t, b, func(t *testing.T, to target) {
+		if to.precision != bf16 {
+			return // nothing is packed
+		}
+		for _, size := range []int{1, 3} {
+			for _, q := range optest.ConvProblems(t, 2, 20, 36, 5, 7, size, false) {
+				k := prepared(t, to, q)
+				want := b.compute(t, k, q, 0)
+				o := b.placed(t, k, q, 0)
+				o.packed = make([]pointer, len(o.in))
+				for _, i := range k.(packer).packedInputs() {
+					p := newPackedPixels(q.In[i])
+					o.packed[i] = b.unwritten(t, p.elements(), 0)
+					b.start(t, []launch{p.pack(o.packed[i], o.in[i])})
+					o.in[i] = 0
+				}
+				b.launchAll(t, k.launches(o))
+				optest.SameBits(t, describe(q), b.read(t, o.out, q.Out.TotalSize()), want)
+			}
 		}
 	})
 }

@@ -50,6 +50,7 @@ var meant = []struct{ ptx, machine string }{
 	{"wgmma.mma_async", "HGMMA"},
 	{"cp.async.c", "LDGSTS"},
 	{"cp.async.bulk.tensor", "UTMALDG"},
+	{"ldmatrix.sync", "LDSM"},
 }
 
 // wantedBy returns, by kernel, the machine instructions that a PTX file and the

@@ -1,3 +1,27 @@
+// Convolutions with factors in bfloat16, and both their gradients, over operands
+// that convpack.cu packed; sums are float32. conv.cu says what is computed. Names:
+// kernel size, precision, and what a block computes: output channels x pixels, or
+// output x input channels of the gradient by weights.
+//
+// The floor is the matrix units; below are the bytes that feed them, for 3x3 kernels
+// on images 32 pixels wide, in flop a byte. Matrix units of compute capability 8.0
+// do 2,048 flop a cycle, for which 128 bytes of shared memory can be read: 16 flop a
+// byte are what they need at least.
+//
+//   tile     from the second-level cache        from shared memory, by a warp
+//   128x128  109: 8 KiB of weights a step and   32: 64x64, 4 KiB for 16 terms
+//            a ninth of a window of 204 rows
+//   64x128   95                                 21: 64x32
+//   64x64    52                                 16: 32x32
+//   32x64    43                                 11: 32x16
+//   dw       140: 8 KiB of gradient, 136 rows   34: 64x(8 channels, 9 taps)
+//   64x32    of a window, for 64 pixels
+//
+// So the largest tile takes half of what shared memory gives, and 19 bytes a cycle
+// from the second-level cache; a window for each tap would be 64 flop a byte, 32
+// bytes a cycle. 1x1 kernels have 64 and 32 flop a byte with tiles of 128x128, of
+// either product. Blocks have 128 threads with 255 registers at most, so that two
+// are on a multiprocessor where shared memory allows: 61 KiB with the largest tile.
 #include "prelude.cuh"
 
 #include "gemm.cuh"
@@ -8,6 +32,7 @@
 #include "convweights.cuh"
 
 #include "convpacked.cuh"
+
 #include "convpackedforward.cuh"
 #include "convpackedweights.cuh"
 

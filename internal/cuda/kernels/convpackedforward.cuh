@@ -1,7 +1,7 @@
 // Convolution of packed pixels by packed weights, and its gradient by data, as one
 // product: rows are output channels, columns pixels, terms (channel, tap).
 //
-// As in convforward.cuh, the pixels that the taps of a block's pixels touch, a
+// As in convforward.cuh, whose tables and results these are, the pixels that the taps of a block's pixels touch, a
 // window of the input in padded order, are in shared memory once for all nine
 // taps; here for GROUP channels, a row of 64 bytes a pixel. A tap moves the rows
 // that a warp reads. Sums run over groups of channels and, within each, over taps:
@@ -10,11 +10,11 @@
 
 namespace packed {
 
-constexpr int GROUP = 32; // channels of a step
-constexpr int ROW = 2 * GROUP;           // bytes
-constexpr int PIECES = GROUP / PIECE;    // of a row
-constexpr int STAGES = 4;                // steps of weights in shared memory at once
-constexpr int TURN = THREADS / PIECES;   // rows that a block copies at a time
+constexpr int GROUP = 32;              // channels of a step
+constexpr int ROW = 2 * GROUP;         // bytes
+constexpr int PIECES = GROUP / PIECE;  // of a row
+constexpr int STAGES = 4;              // steps of weights in shared memory at once
+constexpr int TURN = THREADS / PIECES; // rows that a block copies at a time
 
 // window_buffers returns how many groups of channels are in shared memory: of a
 // 3x3 kernel the one in use and the next, which comes in parts during its taps.
@@ -34,16 +34,33 @@ struct Source {
   int window;              // rows of a window
 };
 
-// load_weights starts the copy of a tap's weights of the group from `channel` on.
-template <int BM>
-DEVICE void load_weights(unsigned char* to, const Source& s, int channel, int tap) {
-  const int row = threadIdx.x / PIECES, piece = threadIdx.x % PIECES;
-  const bfloat16* from = s.weights + tap * s.tap + (long long)row * s.depth + channel + PIECE * piece;
-  const bool inside = channel + PIECE * piece < s.depth;
+// Feed is a thread's part of the copies of weights: a piece of some rows, of the
+// tap and the group that come next.
+template <int BM> struct Feed {
+  const bfloat16* next; // its piece of the first row
+  int rows[BM / TURN];  // from there; past the last row is the last, whose sums are not stored
+  int tap, left;        // channels that are left from the piece on
+};
+
+template <int BM> DEVICE Feed<BM> make_feed(const Source& s) {
+  const int row = threadIdx.x / PIECES, first = PIECE * (threadIdx.x % PIECES);
+  Feed<BM> f = {s.weights + first, {}, 0, s.depth - first};
 #pragma unroll
-  for (int i = 0; i < BM; i += TURN)
-    copy_async16(to + offset_of<ROW>(row + i, piece), from + (long long)i * s.depth,
-                 inside && row + i < s.rows);
+  for (int i = 0; i < BM / TURN; i++) f.rows[i] = minimum(row + i * TURN, s.rows - 1) * s.depth;
+  return f;
+}
+
+// load_weights starts the copy of a tap's weights of a group, and goes on to the
+// next.
+template <int BM, int TAPS>
+DEVICE void load_weights(unsigned char* to, Feed<BM>& f, const Source& s) {
+  to += offset_of<ROW>(threadIdx.x / PIECES, threadIdx.x % PIECES);
+#pragma unroll
+  for (int i = 0; i < BM / TURN; i++)
+    copy_async16(to + i * TURN * ROW, f.next + (f.left > 0 ? f.rows[i] : 0), f.left > 0);
+  f.next += s.tap;
+  if (++f.tap < TAPS) return;
+  f.tap = 0, f.left -= GROUP, f.next += GROUP - TAPS * s.tap;
 }
 
 // load_window starts the copies of rows [from, to) of the window of a group.
@@ -61,8 +78,8 @@ DEVICE void load_window(unsigned char* window, const Source& s, const int* offse
 }
 
 // accumulate adds one step's products to a warp's sums. weights and window are
-// addresses in shared memory: the warp's first row, and the window moved by the tap,
-// of which the lane names rows at[j].
+// addresses in shared memory: of the warp's first row, and of the window, of which
+// the lane names rows at[j], moved by the tap.
 template <int MT, int NT>
 DEVICE void accumulate(float (&d)[MT][NT][4], unsigned weights, unsigned window, int moved,
                        const int (&at)[NT / 2], int lane) {
@@ -95,31 +112,27 @@ DEVICE void convolve_tile(float (&d)[MT][NT][4], const Source& s, unsigned char*
   constexpr int buffers = window_buffers(TAPS);
   const int groups = (s.depth + GROUP - 1) / GROUP, steps = groups * TAPS, span = s.window * ROW;
   const int part = (s.window + TURN * WINDOW_TAPS - 1) / (TURN * WINDOW_TAPS) * TURN;
-  int aheadGroup = 0, aheadTap = 0; // of the next weights to copy
-  const auto load_next = [&](int step) {
-    if (step >= steps) return;
-    load_weights<BM>(weights + step % STAGES * (BM * ROW), s, aheadGroup * GROUP, aheadTap);
-    if (++aheadTap == TAPS) aheadTap = 0, aheadGroup++;
-  };
+  Feed<BM> feed = make_feed<BM>(s);
   for (int step = 0; step < STAGES - 1; step++) {
-    load_next(step);
+    if (step < steps) load_weights<BM, TAPS>(weights + step * (BM * ROW), feed, s);
     if (TAPS == 1 ? step < steps : step == 0)
       load_window(windows + step * span, s, offsets, step * GROUP, 0, s.window);
     copy_commit();
   }
-  for (int step = 0, group = 0, tap = 0; step < steps; step++) {
+  for (int step = 0, group = 0, tap = 0, moved = 0; step < steps; step++) {
     copy_wait<STAGES - 2>();
     barrier();
-    load_next(step + STAGES - 1);
-    const int next = TAPS == 1 ? step + STAGES - 1 : group + 1, from = TAPS == 1 ? 0 : part * tap;
-    if (next < groups)
+    const int ahead = step + STAGES - 1, next = TAPS == 1 ? ahead : group + 1;
+    if (ahead < steps) load_weights<BM, TAPS>(weights + ahead % STAGES * (BM * ROW), feed, s);
+    const int from = TAPS == 1 ? 0 : part * tap;
+    if (next < groups && from < s.window)
       load_window(windows + next % buffers * span, s, offsets, next * GROUP, from,
                   TAPS == 1 ? s.window : minimum(from + part, s.window));
     copy_commit();
     accumulate(d, shared_address(weights + step % STAGES * (BM * ROW) + row * ROW),
-               shared_address(windows + group % buffers * span),
-               TAPS == 1 ? 0 : tap / 3 * pitch + tap % 3, at, lane);
-    if (++tap == TAPS) tap = 0, group++;
+               shared_address(windows + group % buffers * span), moved, at, lane);
+    moved += tap % 3 == 2 ? pitch - 2 : 1;
+    if (++tap == TAPS) tap = 0, moved = 0, group++;
   }
 }
 
