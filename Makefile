@@ -38,7 +38,7 @@ cuda-test: cuda-binding ## the CUDA tests on an emulated driver; wants g++, no G
 		$(GO) test -count=1 -tags gpu ./internal/cuda/... && \
 		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' ./model ./train ./cmd/... && \
 		export EDM_EMULATOR_CAPABILITY=9.0 EDM_CUDA_WGMMA=1 && \
-		$(GO) test -count=1 -tags gpu -run 'Conv|WGMMA' ./internal/cuda && \
+		$(GO) test -count=1 -tags gpu -run 'TestConv.*/bf16-wgmma|TestWGMMA' ./internal/cuda && \
 		$(GO) test -count=1 -tags gpu -run 'TestReferenceInCoarsePrecision/bf16|TestDenoiserOnTheGPU' ./model
 
 cuda-binding: # a header and a library for gorgonia.org/cu, and the flags to build with them
