@@ -13,14 +13,15 @@ import (
 
 // Backend runs programs on one GPU.
 type Backend struct {
-	device  *driver.Device
-	target  target
-	compute *driver.Stream // kernels, in the order of their calls
-	copies  *driver.Stream // inputs on their way to the device
-	always  bool           // check every launch of every run
-	modules modules
-	mirrors mirrors
-	flat    optimiser
+	device    *driver.Device
+	precision precision
+	wgmma     bool           // see target
+	compute   *driver.Stream // kernels, in the order of their calls
+	copies    *driver.Stream // inputs on their way to the device
+	always    bool           // check every launch of every run
+	modules   modules
+	mirrors   mirrors
+	flat      optimiser
 }
 
 var (
@@ -82,7 +83,8 @@ func open(ordinal int, name string) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	b := &Backend{device: d, target: targetOf(precision(p), d.Info()), always: checking()}
+	to := targetOf(precision(p), d.Info())
+	b := &Backend{device: d, precision: to.precision, wgmma: to.wgmma, always: checking()}
 	if err := b.init(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: open device %d: %w", ordinal, err), d.Close())
 	}
@@ -102,11 +104,14 @@ func (b *Backend) init() error {
 	return b.flat.init(b)
 }
 
+// target returns what kernels are chosen for.
+func (b *Backend) target() target { return target{b.precision, b.wgmma} }
+
 // Name identifies the kernels and how they multiply.
-func (b *Backend) Name() string { return "cuda-" + b.target.String() }
+func (b *Backend) Name() string { return "cuda-" + b.target().String() }
 
 // String describes the device and the precision for people.
-func (b *Backend) String() string { return fmt.Sprintf("%v, %s", b.device.Info(), b.target) }
+func (b *Backend) String() string { return fmt.Sprintf("%v, %s", b.device.Info(), b.target()) }
 
 // Kernel returns an error: the device runs whole programs.
 func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
@@ -115,7 +120,7 @@ func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
 
 // Workspace implements engine.Executor.
 func (b *Backend) Workspace(c engine.Call) (int, error) {
-	k, err := newKernel(b.target, c)
+	k, err := newKernel(b.target(), c)
 	if err != nil {
 		return 0, err
 	}

@@ -49,7 +49,7 @@ type bound struct {
 func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
 	r := &runner{b: b, program: p, values: make([]bound, p.NumValues()), stale: true}
 	for _, s := range p.Steps {
-		k, err := newKernel(b.target, s.Call)
+		k, err := newKernel(b.target(), s.Call)
 		if err != nil {
 			return nil, err
 		}
