@@ -43,7 +43,7 @@ cuda-test: cuda-binding cuda-races ## the CUDA tests on an emulated driver; want
 		EDM_EMULATOR_SEED=3 EDM_EMULATOR_COPIES=late $(GO) test -count=1 -tags gpu -run '$(CUDA_QUICK_TESTS)' ./internal/cuda && \
 		EDM_EMULATOR_SEED=4 EDM_EMULATOR_COPIES=eager $(GO) test -count=1 -tags gpu -run '$(CUDA_QUICK_TESTS)' ./internal/cuda && \
 		export EDM_EMULATOR_CAPABILITY=9.0 EDM_CUDA_WGMMA=1 && \
-		$(GO) test -count=1 -tags gpu -run 'Conv|WGMMA' ./internal/cuda && \
+		$(GO) test -count=1 -tags gpu -run 'TestConv.*/bf16-wgmma|TestWGMMA' ./internal/cuda && \
 		$(GO) test -count=1 -tags gpu -run 'TestReferenceInCoarsePrecision/bf16|TestDenoiserOnTheGPU' ./model
 
 cuda-races: cuda-binding ## the tests of the operations with every access of the kernels checked

@@ -14,17 +14,17 @@ import (
 
 // Backend runs programs on one GPU.
 type Backend struct {
-	device   *driver.Device
-	target   target
-	compute  *driver.Stream // kernels, in the order of their calls
-	copies   *driver.Stream // inputs on their way to the device
-	always   bool           // check every launch of every run
-	unpacked bool           // store no value as packed pixels: tests compare the two
-	modules  modules
-	mirrors  mirrors
-	flat     optimiser
-	loose    atomic.Pointer[launch] // the last one outside of programs that was not waited for
-	name     string                 // of the precision
+	device    *driver.Device
+	precision precision
+	wgmma     bool           // see target
+	compute   *driver.Stream // kernels, in the order of their calls
+	copies    *driver.Stream // inputs on their way to the device
+	always    bool           // check every launch of every run
+	unpacked  bool           // store no value as packed pixels: tests compare the two
+	modules   modules
+	mirrors   mirrors
+	flat      optimiser
+	loose     atomic.Pointer[launch] // the last one outside of programs that was not waited for
 }
 
 var (
@@ -89,7 +89,8 @@ func open(ordinal int, name string) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	b := &Backend{device: d, target: targetOf(precision(p), d.Info()), name: name, always: checking()}
+	to := targetOf(precision(p), d.Info())
+	b := &Backend{device: d, precision: to.precision, wgmma: to.wgmma, always: checking()}
 	if err := b.init(); err != nil {
 		return nil, errors.Join(b.failed(fmt.Sprintf("open device %d", ordinal), err), d.Close())
 	}
@@ -109,11 +110,14 @@ func (b *Backend) init() error {
 	return b.flat.init(b)
 }
 
+// target returns what kernels are chosen for.
+func (b *Backend) target() target { return target{b.precision, b.wgmma} }
+
 // Name identifies the kernels and how they multiply.
-func (b *Backend) Name() string { return "cuda-" + b.target.String() }
+func (b *Backend) Name() string { return "cuda-" + b.target().String() }
 
 // String describes the device and the precision for people.
-func (b *Backend) String() string { return fmt.Sprintf("%v, %s", b.device.Info(), b.target) }
+func (b *Backend) String() string { return fmt.Sprintf("%v, %s", b.device.Info(), b.target()) }
 
 // Kernel returns an error: the device runs whole programs.
 func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
@@ -139,7 +143,7 @@ func (b *Backend) storage(p *engine.Program) (*storage, error) {
 	kernels := make([]kernel, len(p.Steps))
 	for i, s := range p.Steps {
 		var err error
-		if kernels[i], err = newKernel(b.target, s.Call); err != nil {
+		if kernels[i], err = newKernel(b.target(), s.Call); err != nil {
 			return nil, err
 		}
 	}

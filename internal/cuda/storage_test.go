@@ -108,7 +108,7 @@ func stepsOf[S op.Spec](p *engine.Program) []int {
 
 // Every step of a training program finds what it reads, whatever is computed again.
 func TestStorageIsWhole(t *testing.T) {
-	b := &Backend{target: target{precision: bf16}}
+	b := &Backend{precision: bf16}
 	for _, arch := range unet.ArchNames() {
 		n := smallNetwork(t, arch)
 		for _, forget := range []int{0, 1, 2} {
@@ -119,11 +119,11 @@ func TestStorageIsWhole(t *testing.T) {
 
 // The other precisions have no other form than float32.
 func TestStorageOfFloats(t *testing.T) {
-	for _, b := range []*Backend{{target: target{precision: fp32}}, {target: target{precision: tf32}}, {target: target{precision: bf16}, unpacked: true}} {
+	for _, b := range []*Backend{{precision: fp32}, {precision: tf32}, {precision: bf16, unpacked: true}} {
 		p := smallNetwork(t, unet.DDPMPP).compile(t, b, 0)
 		s := newStored(t, b, p)
 		if plain := engine.PlainLayout(p); len(s.layout.Pieces) != 0 || !slices.Equal(s.layout.Last, plain.Last) {
-			t.Errorf("%v: %d values in other forms", b.target, len(s.layout.Pieces))
+			t.Errorf("%v: %d values in other forms", b.target(), len(s.layout.Pieces))
 		}
 	}
 }
@@ -131,7 +131,7 @@ func TestStorageOfFloats(t *testing.T) {
 // Between the norms and the convolutions of a block nothing is float32: norms write
 // what the convolutions of both passes read, with the dropout between them.
 func TestNormsWritePacked(t *testing.T) {
-	b := &Backend{target: target{precision: bf16}}
+	b := &Backend{precision: bf16}
 	p := smallNetwork(t, unet.DDPMPP).compile(t, b, 0)
 	s := newStored(t, b, p)
 	drops := stepsOf[op.Dropout](p)
@@ -186,7 +186,7 @@ func residual(t *testing.T) gorgonia.Nodes {
 // more is packed once for both passes, and its elements end there; what the backward
 // pass reads as float32, too, is packed again.
 func TestPackedCopies(t *testing.T) {
-	b := &Backend{target: target{precision: bf16}}
+	b := &Backend{precision: bf16}
 	p, err := engine.Compile(b, residual(t)...)
 	must(t, err)
 	s := newStored(t, b, p)
@@ -231,9 +231,9 @@ func TestNormsReadTwice(t *testing.T) {
 	d := b.Apply(op.Dropout{}, h, input("p", real, 1), input("key", whole, 1), input("counter", whole, n))
 	y := b.Apply(op.Conv2D{Kernel: 1, Residual: true, Scale: 1}, d, input("w", real, c, c, 1, 1), h)
 	must(t, b.Err)
-	p, err := engine.Compile(&Backend{target: target{precision: bf16}}, y)
+	p, err := engine.Compile(&Backend{precision: bf16}, y)
 	must(t, err)
-	s := newStored(t, &Backend{target: target{precision: bf16}}, p)
+	s := newStored(t, &Backend{precision: bf16}, p)
 	s.check(t)
 	const norm, drop, conv = 1, 2, 3
 	for _, i := range []int{norm, drop} {
@@ -258,7 +258,7 @@ func TestCopiesOfInputs(t *testing.T) {
 	}
 	z := build.Apply(op.Conv2D{Kernel: 1, Residual: true, Scale: 1}, x, input("v", 8, 8, 1, 1), y)
 	must(t, build.Err)
-	b := &Backend{target: target{precision: bf16}}
+	b := &Backend{precision: bf16}
 	p, err := engine.Compile(b, z)
 	must(t, err)
 	s := newStored(t, b, p)
@@ -337,7 +337,7 @@ func TestStorageOfCIFAR10(t *testing.T) {
 	n := newNetwork(t, c, 64)
 	bytes := map[bool]int64{}
 	for _, unpacked := range []bool{false, true} {
-		p := n.compile(t, &Backend{target: target{precision: bf16}, unpacked: unpacked}, 0)
+		p := n.compile(t, &Backend{precision: bf16, unpacked: unpacked}, 0)
 		bytes[unpacked] = p.ArenaBytes()
 		if least := p.LiveBytes(); bytes[unpacked] > least*21/20 {
 			t.Errorf("an arena of %d bytes, %d are alive at most", bytes[unpacked], least)

@@ -33,10 +33,10 @@ func wgmmaBackend(t *testing.T) *Backend {
 // only when asked for; the kernels' name says so, since their sums round differently.
 func TestWGMMAIsAsked(t *testing.T) {
 	b := wgmmaBackend(t)
-	if want := hasWGMMA(b.device.Info()); b.target.wgmma != want {
-		t.Errorf("asked for on %v: used is %t, want %t", b.device.Info(), b.target.wgmma, want)
+	if want := hasWGMMA(b.device.Info()); b.wgmma != want {
+		t.Errorf("asked for on %v: used is %t, want %t", b.device.Info(), b.wgmma, want)
 	}
-	if got, want := strings.HasSuffix(b.Name(), "-wgmma"), b.target.wgmma; got != want {
+	if got, want := strings.HasSuffix(b.Name(), "-wgmma"), b.wgmma; got != want {
 		t.Errorf("the kernels are %q, used is %t", b.Name(), want)
 	}
 	if to := targetOf(fp32, b.device.Info()); to.wgmma {
