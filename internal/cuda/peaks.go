@@ -50,7 +50,7 @@ func (b *Backend) Peaks() (engine.Peaks, error) {
 		p.Copy, err = b.copyPeak()
 		return err
 	})
-	p.Product = p.Products[b.name]
+	p.Product = p.Products[b.precision.suffix()]
 	return p, b.failed("measure the device's peaks", err)
 }
 
