@@ -1,11 +1,12 @@
 // Convolution of packed pixels by packed weights, and its gradient by data, as one
 // product: rows are output channels, columns pixels, terms (channel, tap).
 //
-// As in convforward.cuh, whose tables and results these are, the pixels that the taps of a block's pixels touch, a
-// window of the input in padded order, are in shared memory once for all nine
-// taps; here for GROUP channels, a row of 64 bytes a pixel. A tap moves the rows
-// that a warp reads. Sums run over groups of channels and, within each, over taps:
-// one order, whatever the tile, the batch or the place in it.
+// As in convforward.cuh, whose tables and results these are, the pixels that the
+// taps of a block's pixels touch, a window of the input in padded order, are in
+// shared memory once for all nine taps; here GROUP channels of each, a row of 64
+// bytes. A tap moves the rows that a warp reads. Sums run over groups of channels
+// and, within each, over taps: one order, whatever the tile, the batch or the place
+// in it.
 #pragma once
 
 namespace packed {
