@@ -31,6 +31,9 @@ func (e *planError) Unwrap() error { return &e.full }
 // fitting adds to an error for want of memory what batch would fit. The program
 // of n images was planned to need so much, and holds a part of it already.
 func fitting(n int, need engine.Footprint, held int64, err error) error {
+	if err == nil { // a run that goes well allocates nothing
+		return nil
+	}
 	var full *engine.OutOfMemory
 	if !errors.As(err, &full) {
 		return err
@@ -48,6 +51,9 @@ const smaller = "use a smaller microbatch (--micro), batch or network, or recomp
 
 // advised adds to an error for want of memory what to do.
 func advised(err error) error {
+	if err == nil {
+		return nil
+	}
 	var full *engine.OutOfMemory
 	if !errors.As(err, &full) {
 		return err

@@ -27,7 +27,7 @@ func bench(t *testing.T, args ...string) string {
 
 func TestBench(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
-	text := bench(t, "--preset=small", "--batch=3", "--threads=1", "--resolution=8", "--channels=1",
+	text := bench(t, "--preset=small", "--device=cpu", "--batch=3", "--threads=1", "--resolution=8", "--channels=1",
 		"--model-channels=8", "--channel-mult=1,2", "--num-blocks=1", "--attn-resolutions=4", "--recompute=8", "--recompute-light")
 	var got figures
 	dec := json.NewDecoder(strings.NewReader(text))

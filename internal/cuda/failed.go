@@ -14,11 +14,12 @@ import (
 // leaves the device useless is an engine.ErrLost, one for want of memory an
 // engine.OutOfMemory, whichever call of the driver's found too little.
 func (b *Backend) failed(doing string, err error) error {
+	if err == nil { // a run that goes well allocates nothing
+		return nil
+	}
 	var known *engine.OutOfMemory
 	var call *driver.Error
 	switch {
-	case err == nil:
-		return nil
 	case lost(err):
 		err = b.lose(err)
 	case errors.As(err, &known): // it says what the memory was for
