@@ -75,81 +75,91 @@ func convTiles(p precision) []convTile {
 	return []convTile{{128, 128}, {64, 128}, {64, 64}, {32, 64}}
 }
 
-// conv is op.Conv2D or op.Conv2DData: the weights are packed in scratch memory in
-// the order in which the blocks read them, then the product is computed.
-type conv struct {
-	precision    precision
-	convImages   convImages
+// convProduct is what op.Conv2D or op.Conv2DData compute from inputs 0, the images,
+// and 1, the weights.
+type convProduct struct {
+	images       convImages
 	kernel       int
-	depth, width int // channels that are summed over, and of the result
-	reverse      bool
+	depth, width int  // channels that are summed over, and of the result
+	reverse      bool // the channels of the weights are exchanged, the taps mirrored
 	scale        float32
 	tile         convTile
 
 	bias, sample, residual int // among the inputs; -1: none
-	x, w                   int
 }
 
 func newConv2D(p precision, s op.Conv2D, c engine.Call) (kernel, error) {
-	k := &conv{precision: p, kernel: s.Kernel, depth: c.In[0][1], width: c.Out[1], scale: float32(s.Scale), x: 0, w: 1}
-	k.bias, k.sample, k.residual = s.Terms()
-	return k, k.init(s, c)
+	q := newConvProduct(s.Kernel, s.Scale, c)
+	q.bias, q.sample, q.residual = s.Terms()
+	return newConv(p, s, q)
 }
 
-// newConv2DData is a convolution of the gradient with the channels of the weights
-// exchanged and the taps mirrored.
+// newConv2DData is a convolution of the gradient.
 func newConv2DData(p precision, s op.Conv2DData, c engine.Call) (kernel, error) {
-	k := &conv{
-		precision: p, kernel: s.Kernel, depth: c.In[0][1], width: c.Out[1], scale: float32(s.Scale),
-		reverse: true, x: 0, w: 1, bias: -1, sample: -1, residual: -1,
-	}
-	return k, k.init(s, c)
+	q := newConvProduct(s.Kernel, s.Scale, c)
+	q.reverse, q.bias, q.sample, q.residual = true, -1, -1, -1
+	return newConv(p, s, q)
 }
 
-// init chooses the tile.
-func (k *conv) init(spec op.Spec, c engine.Call) error {
+func newConvProduct(kernel int, scale float64, c engine.Call) convProduct {
 	widest := convStrip
-	if k.kernel == 1 {
+	if kernel == 1 {
 		widest = math.MaxInt32
 	}
-	k.convImages = newConvImages(c.Out, k.kernel, widest)
-	if err := k.choose(); err != nil {
-		return fmt.Errorf("cuda: %v: %w", op.Op{Spec: spec}, err)
+	return convProduct{
+		images: newConvImages(c.Out, kernel, widest),
+		kernel: kernel, depth: c.In[0][1], width: c.Out[1], scale: float32(scale),
 	}
-	// A tile reaches as many images as it has pixels, and one more.
-	reach := min(k.convImages.count, k.tile.pixels/k.convImages.pixels()+2)
-	if err := k.convImages.check(spec, max(k.depth, k.width), reach); err != nil {
-		return err
-	}
-	if err := indexable(spec, k.blocks(), "blocks"); err != nil {
-		return err
-	}
-	return indexable(spec, k.packed()+convThreads, "packed weights")
 }
 
-// choose takes the tile that is done first by an estimate for a device of 132
-// multiprocessors with two blocks each. All tiles give the same bits, so that the
-// choice may depend on the batch.
-func (k *conv) choose() error {
+// newConv returns the kernel of a product in a precision.
+func newConv(p precision, spec op.Spec, q convProduct) (kernel, error) {
+	if p == bf16 {
+		return newPackedConv(spec, q)
+	}
+	k := &conv{convProduct: q, precision: p}
+	if err := k.choose(spec, convTiles(p), k.shared); err != nil {
+		return nil, err
+	}
+	return k, indexable(spec, k.packed()+convThreads, "packed weights")
+}
+
+// choose takes of some tiles the one that is done first by an estimate for a device
+// of 132 multiprocessors with two blocks each; shared returns the shared memory of
+// the one chosen. All tiles give the same bits, so that the choice may depend on the
+// batch.
+func (k *convProduct) choose(spec op.Spec, tiles []convTile, shared func() int) error {
 	const atOnce = 2 * 132
-	least := math.Inf(1)
-	for _, t := range convTiles(k.precision) {
+	least, s := math.Inf(1), k.images
+	for _, t := range tiles {
 		k.tile, t = t, k.tile
 		waves := float64(parts(k.blocks(), atOnce))
 		time := waves * float64(k.tile.channels*k.tile.pixels) * k.tile.slowness()
-		if k.shared() > maxShared || time >= least {
+		if shared() > maxShared || time >= least {
 			k.tile = t
 			continue
 		}
 		least = time
 	}
 	if math.IsInf(least, 1) {
-		return fmt.Errorf("images of %dx%d need more than %d bytes of shared memory", k.convImages.height, k.convImages.columns, maxShared)
+		return fmt.Errorf("cuda: %v: images of %dx%d need more than %d bytes of shared memory", op.Op{Spec: spec}, s.height, s.columns, maxShared)
 	}
-	return nil
+	// A tile reaches as many images as it has pixels, and one more.
+	reach := min(s.count, k.tile.pixels/s.pixels()+2)
+	if err := s.check(spec, packedStride(max(k.depth, k.width)), reach); err != nil {
+		return err
+	}
+	return indexable(spec, k.blocks(), "blocks")
 }
 
-func (k *conv) taps() int { return k.kernel * k.kernel }
+func (k *convProduct) taps() int { return k.kernel * k.kernel }
+
+// conv is a product in fp32 or tf32: the weights are packed in scratch memory in the
+// order in which the blocks read them, then the product is computed.
+type conv struct {
+	convProduct
+	precision precision
+}
 
 // steps returns how many groups of channels and taps the sum goes over.
 func (k *conv) steps() int { return parts(k.depth, convGroup) * k.taps() }
@@ -157,23 +167,16 @@ func (k *conv) steps() int { return parts(k.depth, convGroup) * k.taps() }
 // rows returns the 16s of output channels of all tiles.
 func (k *conv) rows() int { return parts(k.width, k.tile.channels) * k.tile.channels / 16 }
 
-// words returns the packed words of 16 output channels and one step.
-func (k *conv) words() int {
-	if k.precision == bf16 {
-		return 16 * convGroup / 2
-	}
-	return 16 * convGroup
-}
-
-func (k *conv) packed() int { return k.rows() * k.steps() * k.words() }
+// packed returns the elements of all packed weights.
+func (k *conv) packed() int { return k.rows() * k.steps() * 16 * convGroup }
 
 // pixelTiles returns how many tiles the pixels of all strips are.
-func (k *conv) pixelTiles() int {
-	s := k.convImages
+func (k *convProduct) pixelTiles() int {
+	s := k.images
 	return parts(s.strips()*s.height*s.strip, k.tile.pixels)
 }
 
-func (k *conv) blocks() int { return k.pixelTiles() * parts(k.width, k.tile.channels) }
+func (k *convProduct) blocks() int { return k.pixelTiles() * parts(k.width, k.tile.channels) }
 
 // padded returns the number of pixel p in padded order, less that of pixel 0.
 func (s convImages) padded(p int) int {
@@ -184,11 +187,11 @@ func (s convImages) padded(p int) int {
 
 // window returns the elements of a channel that the taps of a tile's pixels span,
 // at most.
-func (k *conv) window() int {
+func (k *convProduct) window() int {
 	if k.kernel == 1 {
 		return k.tile.pixels
 	}
-	s, longest := k.convImages, 0
+	s, longest := k.images, 0
 	tiles := min(k.pixelTiles(), s.height*s.strip) // then they repeat
 	for i := range tiles {
 		first := i * k.tile.pixels
@@ -208,7 +211,7 @@ func (k *conv) shared() int {
 	if k.kernel == 1 {
 		buffers = convStages
 	}
-	weights := convStages * k.tile.channels / 16 * k.words()
+	weights := convStages * k.tile.channels * convGroup
 	return 4 * (weights + buffers*convGroup*k.plane() + k.window() + 3*k.tile.pixels)
 }
 
@@ -226,32 +229,48 @@ func (k *conv) pack(o operands) launch {
 		module: "conv", name: "conv_pack_" + k.precision.suffix(),
 		grid: [3]int{parts(k.packed(), convThreads), 1, 1}, block: [3]int{convThreads, 1, 1},
 		args: []any{
-			o.work, o.in[k.w], int32(k.width), int32(k.depth), int32(k.taps()), int32(k.rows()),
+			o.work, o.in[1], int32(k.width), int32(k.depth), int32(k.taps()), int32(k.rows()),
 			flag(k.reverse), int32(k.packed()),
 		},
 	}
 }
 
 func (k *conv) multiply(o operands) launch {
-	at := func(i int) pointer {
-		if i < 0 {
-			return 0
-		}
-		return o.in[i]
-	}
-	s := k.convImages
-	quads := k.kernel == 1 && s.columns%4 == 0 && at(k.x)%16 == 0
-	pairs := s.columns%2 == 0 && s.strip%2 == 0 && (o.out|at(k.residual))%8 == 0
+	s, x := k.images, o.in[0]
+	quads := k.kernel == 1 && s.columns%4 == 0 && x%16 == 0
+	l := k.launch(k.precision, o, x, o.work, k.depth)
+	l.shared = k.shared()
+	l.args = append(l.args, int32(k.window()), int32(k.plane()), k.scale, flag(quads), flag(k.pairs(o)))
+	return l
+}
+
+// launch returns the launch of a product of images and weights as its kernel reads
+// them, less what follows the size of a strip.
+func (k *convProduct) launch(p precision, o operands, x, w pointer, depth int) launch {
+	s := k.images
 	return launch{
-		module: "conv_" + k.precision.suffix(),
-		name:   fmt.Sprintf("conv%dx%d_%s_%dx%d", k.kernel, k.kernel, k.precision.suffix(), k.tile.channels, k.tile.pixels),
-		grid:   [3]int{k.blocks(), 1, 1}, block: [3]int{convThreads, 1, 1}, shared: k.shared(),
+		module: "conv_" + p.suffix(),
+		name:   fmt.Sprintf("conv%dx%d_%s_%dx%d", k.kernel, k.kernel, p.suffix(), k.tile.channels, k.tile.pixels),
+		grid:   [3]int{k.blocks(), 1, 1}, block: [3]int{convThreads, 1, 1},
 		args: []any{
-			o.out, at(k.x), o.work, at(k.bias), at(k.sample), at(k.residual),
-			int32(s.count), int32(k.depth), int32(k.width), int32(s.height), int32(s.columns), int32(s.strip),
-			int32(k.window()), int32(k.plane()), k.scale, flag(quads), flag(pairs),
+			o.out, x, w, o.term(k.bias), o.term(k.sample), o.term(k.residual),
+			int32(s.count), int32(depth), int32(k.width), int32(s.height), int32(s.columns), int32(s.strip),
 		},
 	}
+}
+
+// pairs reports whether neighbouring pixels of results may be moved by one access.
+func (k *convProduct) pairs(o operands) bool {
+	s := k.images
+	return s.columns%2 == 0 && s.strip%2 == 0 && (o.out|o.term(k.residual))%8 == 0
+}
+
+// term returns input i; none if i is negative.
+func (o operands) term(i int) pointer {
+	if i < 0 {
+		return 0
+	}
+	return o.in[i]
 }
 
 // flag is a kernel's parameter that is 0 or 1.

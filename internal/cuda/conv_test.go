@@ -19,6 +19,7 @@ func convSizes() [][5]int {
 	return [][5]int{
 		{1, 1, 1, 1, 1}, {3, 3, 8, 1, 3}, {2, 8, 3, 5, 7}, {19, 2, 3, 1, 1}, {5, 16, 33, 4, 4},
 		{2, 17, 65, 8, 8}, {3, 20, 20, 9, 18}, {1, 3, 129, 7, 16}, {1, 33, 4, 2, 68}, {2, 40, 36, 12, 32}, {1, 5, 3, 3, 131}, {1, 2, 2, 70, 1},
+		{1, 130, 9, 28, 28}, {3, 9, 130, 7, 5},
 	}
 }
 
@@ -26,20 +27,37 @@ func convSizes() [][5]int {
 // pixels of a forward product, the channels of one by weights. The parts of the
 // latter are of different sizes.
 func eachTile(k kernel, f func(name string)) {
-	switch k := k.(type) {
-	case *conv:
-		for _, tile := range convTiles(k.precision) {
-			if k.tile = tile; k.shared() <= maxShared {
-				f(fmt.Sprintf("%dx%d", tile.channels, tile.pixels))
+	pixels := func(k *convProduct, p precision, shared func() int) {
+		for _, k.tile = range convTiles(p) {
+			if shared() <= maxShared {
+				f(fmt.Sprintf("%dx%d", k.tile.channels, k.tile.pixels))
 			}
 		}
-	case *convWeights:
-		for _, bm := range []int{64, 128} {
+	}
+	channels := func(k *weightsProduct, tiles ...[2]int) {
+		for _, tile := range tiles {
 			for _, k.share = range []int{1, 5} {
-				if k.bm = bm; bm == 64 || k.precision != fp32 {
-					f(fmt.Sprintf("%dx%d by %d", bm, k.bc, k.share))
-				}
+				k.bm, k.bc = tile[0], tile[1]
+				f(fmt.Sprintf("%dx%d by %d", k.bm, k.bc, k.share))
 			}
+		}
+	}
+	switch k := k.(type) {
+	case *conv:
+		pixels(&k.convProduct, k.precision, k.shared)
+	case *packedConv:
+		pixels(&k.convProduct, bf16, k.shared)
+	case *convWeights:
+		tiles := [][2]int{{64, k.bc}, {128, k.bc}}
+		if k.precision == fp32 {
+			tiles = tiles[:1]
+		}
+		channels(&k.weightsProduct, tiles...)
+	case *packedConvWeights:
+		if k.kernel == 1 {
+			channels(&k.weightsProduct, [2]int{64, 64}, [2]int{128, 128})
+		} else {
+			channels(&k.weightsProduct, [2]int{64, 32})
 		}
 	}
 }
@@ -129,12 +147,34 @@ func TestConvOverResidual(t *testing.T) {
 	})
 }
 
+// TestConvPacked: inputs that come packed are read as they are, and give the bits
+// of those that a kernel packs.
+func TestConvPacked(t *testing.T) {
+	b := newTable(t)
+	for _, size := range []int{1, 3} {
+		for _, q := range optest.ConvProblems(t, 2, 20, 36, 5, 7, size, false) {
+			k := prepared(t, bf16, q)
+			want := b.compute(t, k, q, 0)
+			o := b.placed(t, k, q, 0)
+			o.packed = make([]pointer, len(o.in))
+			for _, i := range k.(packer).packedInputs() {
+				p := newPackedPixels(q.In[i])
+				o.packed[i] = b.unwritten(t, p.elements(), 0)
+				b.start(t, []launch{p.pack(o.packed[i], o.in[i])})
+				o.in[i] = 0
+			}
+			b.launchAll(t, k.launches(o))
+			optest.SameBits(t, describe(q), b.read(t, o.out, q.Out.TotalSize()), want)
+		}
+	}
+}
+
 // TestConvPlans: every layer has a plan within the shared memory of all devices,
 // whose kernels exist, and every kernel is of some plan.
 func TestConvPlans(t *testing.T) {
 	exported, used := regexp.MustCompile(`(?m)^EXPORT\((\w+)\)`), map[string]bool{}
 	modules := map[string]map[string]head{}
-	for _, module := range []string{"conv", "conv_fp32", "conv_tf32", "conv_bf16"} {
+	for _, module := range []string{"conv", "convpack", "conv_fp32", "conv_tf32", "conv_bf16"} {
 		modules[module] = productHeads(t, module)
 		for _, m := range exported.FindAllStringSubmatch(productText(t, module+".cu"), -1) {
 			used[m[1]] = false

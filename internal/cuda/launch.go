@@ -14,6 +14,9 @@ type operands struct {
 	out  pointer
 	in   []pointer
 	work pointer // as many float32 elements as workspace asked for, contents undefined
+	// packed are the inputs as packed pixels, see packer: as many as in, or none. 0:
+	// not packed, and then the launches do it in their scratch memory.
+	packed []pointer
 }
 
 // launch is one kernel launch with all its arguments.
@@ -31,6 +34,13 @@ type kernel interface {
 	workspace() int
 	// launches returns what computes the operation, in order.
 	launches(o operands) []launch
+}
+
+// packer is a kernel that reads inputs as packed pixels (packedPixels) and not as
+// float32 where it is given them so.
+type packer interface {
+	// packedInputs returns which inputs.
+	packedInputs() []int
 }
 
 // precision says how products of matrices are computed; everything else is

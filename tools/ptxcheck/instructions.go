@@ -49,6 +49,7 @@ var meant = []struct{ ptx, machine string }{
 	{"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "HMMA.16816.F32.BF16"},
 	{"wgmma.mma_async", "HGMMA"},
 	{"cp.async.c", "LDGSTS"},
+	{"ldmatrix.sync", "LDSM"},
 }
 
 // wantedBy returns, by kernel, the machine instructions that a PTX file and the

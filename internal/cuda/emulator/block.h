@@ -42,7 +42,7 @@ struct Site {
   std::string name() const; // file:line
 };
 
-enum class Collective { barrier, shuffle_xor, shuffle_down, shuffle, mma_tf32, mma_bf16 };
+enum class Collective { barrier, shuffle_xor, shuffle_down, shuffle, mma_tf32, mma_bf16, load_matrices };
 enum class Waiting : unsigned char { nothing, warp, block };
 
 struct Warp;
@@ -69,6 +69,13 @@ struct Fragments {
   const unsigned *a, *b;
 };
 
+// Row is what one lane has of the loading of matrices: where its words go, and the
+// row that it names.
+struct Row {
+  unsigned* words;
+  const unsigned char* from;
+};
+
 // Warp keeps masks of its lanes in the order in which they run: bit i is lane
 // (i xor flip).
 struct Warp {
@@ -81,6 +88,7 @@ struct Warp {
   unsigned parity; // which half of `exchange` the current operation uses
   unsigned long long exchange[2][warp_size];
   Fragments fragments[warp_size];
+  Row rows[warp_size];
 
   Lane* peek() const; // the lane that is to run next, or nullptr
   void take(const Lane& lane);
@@ -106,6 +114,9 @@ public:
   bool meet(Lane& lane, Collective operation, int argument, Site site);
   void finish_meeting(Lane& lane);
   void issue(Lane& lane, const Copy& copy, Site site);
+  // check_row ends the block unless a row of a matrix is 16 aligned bytes of its
+  // shared memory.
+  void check_row(const unsigned char* row, Site site);
 
   // fail ends the block with an error; it does not return.
   [[noreturn]] void fail(CUresult code, const std::string& text);

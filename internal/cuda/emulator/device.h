@@ -113,6 +113,8 @@ enum class Product { tf32, bf16 };
 void warp_product(Product kind, float* d, const unsigned* a, const unsigned* b, const char* file,
                   int line);
 
+void matrix_load(bool transposed, unsigned* words, unsigned row, const char* file, int line);
+
 void copy_issue(void* shared, const void* global, int bytes, bool valid, const char* file,
                 int line);
 void copy_close(const char* file, int line);
@@ -124,6 +126,9 @@ void copy_land(int groups, const char* file, int line);
 
 template <class T> DEVICE T* shared_memory() {
   return reinterpret_cast<T*>(emulator::coordinates().shared);
+}
+DEVICE unsigned shared_address(const void* p) {
+  return (unsigned)(static_cast<const unsigned char*>(p) - emulator::coordinates().shared);
 }
 DEVICE void barrier(EMULATOR_SITE) { emulator::block_barrier(file, line); }
 DEVICE void warp_barrier(EMULATOR_SITE) { emulator::lane_barrier(file, line); }
@@ -176,6 +181,13 @@ DEVICE void write_global16(float* p, const float (&v)[4]) {
 }
 
 // ---- matrix products of a warp
+
+DEVICE void load_matrices(unsigned (&d)[4], unsigned row, EMULATOR_SITE) {
+  emulator::matrix_load(false, d, row, file, line);
+}
+DEVICE void load_transposed(unsigned (&d)[4], unsigned row, EMULATOR_SITE) {
+  emulator::matrix_load(true, d, row, file, line);
+}
 
 DEVICE void mma_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
                      EMULATOR_SITE) {

@@ -74,6 +74,16 @@ void warp_product(Product kind, float* d, const unsigned* a, const unsigned* b, 
   lane.block->finish_meeting(lane);
 }
 
+void matrix_load(bool transposed, unsigned* words, unsigned row, const char* file, int line) {
+  Lane& lane = *running();
+  const unsigned char* from = lane.coordinates.shared + row;
+  lane.block->check_row(from, {file, line});
+  lane.warp->rows[lane.index] = {words, from};
+  if (!lane.block->meet(lane, Collective::load_matrices, transposed, {file, line})) return;
+  move_matrices(lane.warp->rows, transposed);
+  lane.block->finish_meeting(lane);
+}
+
 void copy_issue(void* shared, const void* global, int bytes, bool valid, const char* file,
                 int line) {
   Lane& lane = *running();
@@ -83,6 +93,20 @@ void copy_issue(void* shared, const void* global, int bytes, bool valid, const c
 void copy_close(const char*, int) { running()->copies.commit(); }
 
 void copy_land(int groups, const char*, int) { running()->copies.land(size_t(groups)); }
+
+void Block::check_row(const unsigned char* row, Site site) {
+  if (reinterpret_cast<uintptr_t>(row) % 16 != 0) {
+    fail(CUDA_ERROR_MISALIGNED_ADDRESS,
+         format("load_matrices at %s from %p: the address of a row must be a multiple of 16",
+                site.name().c_str(), row));
+  }
+  if (!shared_.holds(row, 16)) {
+    const std::string where = shared_.describe(row);
+    fail(CUDA_ERROR_ILLEGAL_ADDRESS,
+         format("load_matrices at %s reads from %p, %s", site.name().c_str(), row,
+                where.empty() ? "not in shared memory" : where.c_str()));
+  }
+}
 
 void Block::issue(Lane& lane, const Copy& copy, Site site) {
   const auto misaligned = [&](const void* p) {

@@ -20,11 +20,11 @@ float from_tf32(unsigned bits) { return from_bits(bits & 0xffffe000u); }
 float low_bf16(unsigned pair) { return from_bits(pair << 16); }
 float high_bf16(unsigned pair) { return from_bits(pair & 0xffff0000u); }
 
-// Row is a row of B or D, which the compiler keeps in a register.
-using Row = float __attribute__((vector_size(columns * sizeof(float))));
+// Eight is a row of B or D, which the compiler keeps in a register.
+using Eight = float __attribute__((vector_size(columns * sizeof(float))));
 
 // visit calls move(part of D, fragment) for each pair of neighbouring numbers.
-template <class Move> void visit(const Fragments* lanes, Row* d, Move move) {
+template <class Move> void visit(const Fragments* lanes, Eight* d, Move move) {
   for (int lane = 0; lane < warp_size; lane++) {
     float* pair = reinterpret_cast<float*>(d) + lane / 4 * columns + 2 * (lane % 4);
     move(pair, lanes[lane].d);
@@ -36,11 +36,11 @@ template <class Move> void visit(const Fragments* lanes, Row* d, Move move) {
 // float32, sums are rounded in the order of k. The device's own order and
 // rounding of the sum are not documented.
 template <int depth>
-void accumulate(const Fragments* lanes, const float (&a)[rows][depth], const Row (&b)[depth]) {
-  Row d[rows];
+void accumulate(const Fragments* lanes, const float (&a)[rows][depth], const Eight (&b)[depth]) {
+  Eight d[rows];
   visit(lanes, d, [](float* to, const float* from) { memcpy(to, from, 2 * sizeof *to); });
   for (int m = 0; m < rows; m++) {
-    Row sum = d[m];
+    Eight sum = d[m];
     for (int k = 0; k < depth; k++) sum += a[m][k] * b[k];
     d[m] = sum;
   }
@@ -51,7 +51,7 @@ void accumulate(const Fragments* lanes, const float (&a)[rows][depth], const Row
 
 void multiply_tf32(const Fragments* lanes) {
   float a[rows][8];
-  Row b[8];
+  Eight b[8];
   for (int lane = 0; lane < warp_size; lane++) {
     const int group = lane / 4, member = lane % 4;
     const Fragments& f = lanes[lane];
@@ -67,7 +67,7 @@ void multiply_tf32(const Fragments* lanes) {
 
 void multiply_bf16(const Fragments* lanes) {
   float a[rows][16];
-  Row b[16];
+  Eight b[16];
   for (int lane = 0; lane < warp_size; lane++) {
     const int group = lane / 4, member = lane % 4;
     const Fragments& f = lanes[lane];
@@ -83,6 +83,22 @@ void multiply_bf16(const Fragments* lanes) {
     }
   }
   accumulate<16>(lanes, a, b);
+}
+
+void move_matrices(const Row* lanes, bool transposed) {
+  for (int lane = 0; lane < warp_size; lane++) {
+    const int group = lane / 4, member = lane % 4;
+    for (int matrix = 0; matrix < 4; matrix++) {
+      const Row* rows = lanes + 8 * matrix;
+      unsigned short pair[2];
+      for (int i = 0; i < 2; i++) {
+        const int row = transposed ? 2 * member + i : group;
+        const int column = transposed ? group : 2 * member + i;
+        memcpy(&pair[i], rows[row].from + 2 * column, 2);
+      }
+      memcpy(&lanes[lane].words[matrix], pair, sizeof pair);
+    }
+  }
 }
 
 } // namespace emulator

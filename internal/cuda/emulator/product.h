@@ -12,4 +12,7 @@ void multiply_tf32(const Fragments* lanes);
 // B [16,8].
 void multiply_bf16(const Fragments* lanes);
 
+// move_matrices is ldmatrix.m8n8.x4 with 16-bit numbers, with .trans if transposed.
+void move_matrices(const Row* lanes, bool transposed);
+
 } // namespace emulator

@@ -16,6 +16,7 @@ const char* name(Collective operation) {
   case Collective::shuffle: return "shuffle";
   case Collective::mma_tf32: return "mma_tf32";
   case Collective::mma_bf16: return "mma_bf16";
+  case Collective::load_matrices: return "load_matrices";
   }
   return "";
 }

@@ -33,7 +33,7 @@ DEVICE void pack_weights(unsigned* packed, const float* w, int rows, int depth, 
                          int blocks, int reverse, int words) {
   const int e = blockIdx.x * THREADS + threadIdx.x;
   if (e >= words) return;
-  const int block = e / P::packed, word = e - block * P::packed;
+  const int block = e / gemm::PACKED, word = e - block * gemm::PACKED;
   const int step = block / blocks, top = (block - step * blocks) * 16;
   const int group = step / taps, tap = step - group * taps;
   packed[e] = gemm::pack_word(P{}, word, [&](int row, int k) {
@@ -58,8 +58,8 @@ struct Source {
 // load_weights starts the copy of the weights of one step.
 template <class P, int BM>
 DEVICE void load_weights(unsigned* to, const Source& s, int step) {
-  constexpr int words = BM / 16 * P::packed;
-  const unsigned* from = s.packed + (long long)step * s.rows * P::packed;
+  constexpr int words = BM / 16 * gemm::PACKED;
+  const unsigned* from = s.packed + (long long)step * s.rows * gemm::PACKED;
   for (int i = 4 * threadIdx.x; i < words; i += 4 * THREADS) copy_async16(to + i, from + i, true);
 }
 
@@ -92,7 +92,7 @@ DEVICE void accumulate(float (&d)[MT][NT][4], const unsigned* weights, const flo
   if constexpr (P::tensor) {
     typename P::Left left[MT];
 #pragma unroll
-    for (int i = 0; i < MT; i++) gemm::load_left(left[i], weights + i * P::packed, lane);
+    for (int i = 0; i < MT; i++) gemm::load_left(left[i], weights + i * gemm::PACKED, lane);
     const float* mine = window + (lane & 3) * plane;
 #pragma unroll
     for (int j = 0; j < NT; j++) {
@@ -108,7 +108,7 @@ DEVICE void accumulate(float (&d)[MT][NT][4], const unsigned* weights, const flo
     for (int k = 0; k < GROUP; k++) {
       gemm::FourFloats rows[MT];
 #pragma unroll
-      for (int i = 0; i < MT; i++) rows[i] = gemm::load_rows(weights + i * P::packed, k, lane);
+      for (int i = 0; i < MT; i++) rows[i] = gemm::load_rows(weights + i * gemm::PACKED, k, lane);
 #pragma unroll
       for (int j = 0; j < NT; j++)
         gemm::multiply_column(d, j, rows, window[at[j] + k * plane]);
@@ -230,7 +230,7 @@ DEVICE void fill_tables(const Tables& t, const Images& s, int p, int window, int
 template <class P, int BM, int MT, int NT, int TAPS>
 DEVICE void convolve_tile(float (&d)[MT][NT][4], const Source& s, unsigned* weights, float* windows,
                           const int* offsets, const int (&at)[NT], int row, int pitch, int lane) {
-  constexpr int words = BM / 16 * P::packed, buffers = window_buffers(TAPS);
+  constexpr int words = BM / 16 * gemm::PACKED, buffers = window_buffers(TAPS);
   const int groups = (s.depth + GROUP - 1) / GROUP, steps = groups * TAPS;
   const int span = GROUP * s.plane;
   for (int step = 0; step < STAGES - 1; step++) {
@@ -250,7 +250,7 @@ DEVICE void convolve_tile(float (&d)[MT][NT][4], const Source& s, unsigned* weig
                   TAPS == 1 ? GROUP : minimum(from + PART, GROUP));
     copy_commit();
     const float* window = windows + group % buffers * span;
-    accumulate<P>(d, weights + step % STAGES * words + row / 16 * P::packed,
+    accumulate<P>(d, weights + step % STAGES * words + row / 16 * gemm::PACKED,
                   window + (TAPS == 1 ? 0 : tap / 3 * pitch + tap % 3), at, s.plane, lane);
     if (++tap == TAPS) tap = 0, group++;
   }
@@ -271,7 +271,7 @@ DEVICE void convolve(float* y, const float* x, const float* packed, const float*
   const int row = warp / (BN / WN) * WM, column = warp % (BN / WN) * WN;
 
   unsigned* weights = shared_memory<unsigned>();
-  float* windows = reinterpret_cast<float*>(weights + STAGES * (BM / 16) * P::packed);
+  float* windows = reinterpret_cast<float*>(weights + STAGES * (BM / 16) * gemm::PACKED);
   int* source = reinterpret_cast<int*>(windows + window_buffers(TAPS) * GROUP * plane);
   const Tables tables = {source, source + window, source + window + BN, source + window + 2 * BN};
   fill_tables<BN, TAPS>(tables, images, tile * BN, window, depth, width);
@@ -279,7 +279,7 @@ DEVICE void convolve(float* y, const float* x, const float* packed, const float*
 
   const int image = tables.owner[0], size = pixels(images);
   const Source from = {x + (long long)image * depth * size,
-                       reinterpret_cast<const unsigned*>(packed) + (long long)(top / 16) * P::packed,
+                       reinterpret_cast<const unsigned*>(packed) + (long long)(top / 16) * gemm::PACKED,
                        depth, size, tiles * (BM / 16), window, plane, quads != 0};
   int at[NT];
 #pragma unroll

@@ -1,6 +1,6 @@
-// The kernels that conv_fp32.cu, conv_tf32.cu and conv_bf16.cu have for several
-// tiles each. A precision is a module of its own, since a driver compiles modules
-// whole, which takes seconds.
+// The kernels that conv_fp32.cu and conv_tf32.cu have for several tiles each. A
+// precision is a module of its own, since a driver compiles modules whole, which
+// takes seconds.
 #pragma once
 
 #include "gemm.cuh"

@@ -230,20 +230,21 @@ DEVICE void weigh(float* partial, const float* x, const float* g, int count, int
   write_part(partial, d);
 }
 
-// add_parts adds the parts of `weigh` for tiles of bm x bc channels, and writes
-// dw [width][depth][taps].
+// add_parts adds the parts of `weigh` for tiles of bm x bc channels whose rows
+// `warps` warps share, and writes dw [width][depth][taps].
 DEVICE void add_parts(float* dw, const float* partial, int width, int depth, int taps, int bm,
-                      int bc, int tensor, int tiles, int parts, float scale) {
+                      int bc, int warps, int tensor, int tiles, int parts, float scale) {
   const int each = bm * bc * taps, e = blockIdx.x * THREADS + threadIdx.x;
   if (e >= tiles * each) return;
   float sum = 0.0f;
   for (int p = 0; p < parts; p++) sum += partial[(long long)p * tiles * each + e];
   const int tile = e / each, rest = e - tile * each;
   const int thread = rest % THREADS, lane = thread & 31, warp = thread >> 5, at = rest / THREADS;
-  const int columns = bc / 16 * taps, r = at & 3, j = at / 4 % columns, i = at / 4 / columns;
+  const int wm = bm / warps, wc = bc / (THREADS / 32 / warps); // of a warp
+  const int columns = wc / 8 * taps, r = at & 3, j = at / 4 % columns, i = at / 4 / columns;
   const int across = (depth + bc - 1) / bc;
-  const int m = tile / across * bm + warp % 2 * (bm / 2) + 16 * i + gemm::row_of(tensor != 0, lane, r);
-  const int c = tile % across * bc + warp / 2 * (bc / 2) + j / taps * 8 +
+  const int m = tile / across * bm + warp % warps * wm + 16 * i + gemm::row_of(tensor != 0, lane, r);
+  const int c = tile % across * bc + warp / warps * wc + j / taps * 8 +
                 gemm::column_of(tensor != 0, lane, r);
   if (m < width && c < depth) dw[((long long)m * depth + c) * taps + j % taps] = sum * scale;
 }

@@ -1,4 +1,4 @@
-// What the products of conv.cu and linear.cu share: how each precision multiplies
+// What the products of convolutions and of linear.cu share: how each precision multiplies
 // a warp's tile. It comes after prelude.cuh.
 //
 // A warp's tile is cut into subtiles of 16 rows and 8 columns, of each of which a
@@ -12,6 +12,7 @@ namespace gemm {
 
 constexpr int GROUP = 16;   // terms that a product advances by
 constexpr int THREADS = 128; // of a block: four warps
+constexpr int PACKED = 256; // words of 16 rows over a group as pack_word lays them out
 
 // FourFloats and FourWords are loaded and stored by one instruction.
 struct alignas(16) FourFloats {
@@ -25,15 +26,12 @@ struct alignas(8) TwoFloats {
 };
 
 // The precisions. Left is a lane's part of a subtile's 16 rows over a group, Right
-// that of its 8 columns; packed is the number of words of 16 rows over a group as
-// pack_word lays them out.
+// that of its 8 columns.
 struct Exact {
   static constexpr bool tensor = false;
-  static constexpr int packed = 256;
 };
 struct Tf32 {
   static constexpr bool tensor = true;
-  static constexpr int packed = 256;
   struct Left {
     unsigned r[2][4];
   };
@@ -43,7 +41,6 @@ struct Tf32 {
 };
 struct Bf16 {
   static constexpr bool tensor = true;
-  static constexpr int packed = 128;
   struct Left {
     unsigned r[1][4];
   };
@@ -132,10 +129,6 @@ template <class At> DEVICE unsigned pack_word(Tf32, int i, const At& at) {
   const int half = i / 128, lane = i / 4 % 32, r = i % 4;
   return to_tf32(at(lane / 4 + 8 * (r & 1), lane % 4 + 4 * (2 * half + r / 2)));
 }
-template <class At> DEVICE unsigned pack_word(Bf16, int i, const At& at) {
-  const int lane = i / 4, r = i % 4, row = lane / 4 + 8 * (r & 1), k = lane % 4 + 8 * (r / 2);
-  return pack_bf16(at(row, k), at(row, k + 4));
-}
 
 // load_left reads a lane's part of a packed block.
 DEVICE void load_left(Tf32::Left& f, const unsigned* block, int lane) {
@@ -145,11 +138,6 @@ DEVICE void load_left(Tf32::Left& f, const unsigned* block, int lane) {
 #pragma unroll
     for (int r = 0; r < 4; r++) f.r[h][r] = w.v[r];
   }
-}
-DEVICE void load_left(Bf16::Left& f, const unsigned* block, int lane) {
-  const FourWords w = *reinterpret_cast<const FourWords*>(block + 4 * lane);
-#pragma unroll
-  for (int r = 0; r < 4; r++) f.r[0][r] = w.v[r];
 }
 
 // load_rows reads a lane's four rows of term k of a packed block of Exact.

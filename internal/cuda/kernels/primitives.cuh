@@ -112,6 +112,25 @@ DEVICE void write_global16(float* p, const float (&v)[4]) {
 
 // ---- matrix products of a warp, summed in float32
 
+// load_matrices reads four 8x8 matrices of 16-bit numbers from shared memory. Lane
+// l names row l%8 of matrix l/8, as shared_address does: 16 bytes, aligned to 16. It
+// gets, of matrix i in d[i], columns 2(l%4) and 2(l%4)+1 of row l/4, the first in the
+// lower half: a subtile's part of A or, by columns, of B.
+DEVICE void load_matrices(unsigned (&d)[4], unsigned row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+               : "r"(row)
+               : "memory");
+}
+
+// load_transposed gets rows 2(l%4) and 2(l%4)+1 of column l/4 instead.
+DEVICE void load_transposed(unsigned (&d)[4], unsigned row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+               : "r"(row)
+               : "memory");
+}
+
 // mma_tf32 adds A [16,8] times B [8,8] to D [16,8]; operands are tf32, see to_tf32.
 DEVICE void mma_tf32(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
   asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "

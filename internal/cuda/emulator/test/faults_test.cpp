@@ -47,6 +47,12 @@ void touches_shared(int i, unsigned bytes) {
   EXPECT(run("touch_shared", {1, 32, bytes}, Arguments().add(y).add(i)), CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
+void loads_row(int at, CUresult error) {
+  start();
+  Memory y(64);
+  EXPECT(run("load_row", {1, 32, 128}, Arguments().add(y).add(at)), error);
+}
+
 void copies(int from, int to, CUresult error) {
   start();
   Memory x(100), y(100);
@@ -160,6 +166,10 @@ TEST(misaligned_destination, "must be multiples of 16") {
 }
 
 TEST(copy_past_shared, "writes to") { copies(0, 32, CUDA_ERROR_INVALID_ADDRESS_SPACE); }
+
+TEST(misaligned_row, "load_matrices at faulty.cu") { loads_row(8, CUDA_ERROR_MISALIGNED_ADDRESS); }
+
+TEST(row_past_shared, "reads from") { loads_row(128, CUDA_ERROR_ILLEGAL_ADDRESS); }
 
 TEST(copy_past_global, "reads from") { copies(100, 0, CUDA_ERROR_ILLEGAL_ADDRESS); }
 

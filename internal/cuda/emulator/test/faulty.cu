@@ -96,6 +96,17 @@ KERNEL void LAUNCH_BOUNDS(32, 1) copy16(const float* x, float* y, int from, int 
 }
 EXPORT(copy16)
 
+// load_row has lane 3 name the row that begins at that byte.
+KERNEL void LAUNCH_BOUNDS(32, 1) load_row(float* y, int at) {
+  float* s = shared_memory<float>();
+  s[threadIdx.x] = 1.0f;
+  warp_barrier();
+  unsigned words[4];
+  load_matrices(words, shared_address(s) + (threadIdx.x == 3 ? at : 0));
+  y[threadIdx.x] = (float)words[0];
+}
+EXPORT(load_row)
+
 KERNEL void LAUNCH_BOUNDS(32, 1) divide(float* y, int by) {
   y[threadIdx.x] = (float)((int)threadIdx.x / by);
 }

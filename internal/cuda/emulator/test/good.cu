@@ -77,6 +77,24 @@ KERNEL void LAUNCH_BOUNDS(32, 1) product_bf16(const float* a, const float* b, fl
 }
 EXPORT(product_bf16)
 
+// matrices writes the words that lanes get of four matrices of 8x8 16-bit numbers,
+// plain and transposed. Lanes write over what they read at once.
+KERNEL void LAUNCH_BOUNDS(32, 1) matrices(const float* x, float* plain, float* turned) {
+  float* s = shared_memory<float>();
+  const int lane = (int)threadIdx.x, row = 4 * lane;
+  for (int i = 0; i < 4; i++) s[row + i] = x[row + i];
+  warp_barrier();
+  unsigned a[4], b[4];
+  load_matrices(a, shared_address(s + row));
+  load_transposed(b, shared_address(s + row));
+  for (int i = 0; i < 4; i++) s[row + i] = 0.0f;
+  for (int i = 0; i < 4; i++) {
+    plain[row + i] = __builtin_bit_cast(float, a[i]);
+    turned[row + i] = __builtin_bit_cast(float, b[i]);
+  }
+}
+EXPORT(matrices)
+
 // pipeline sums n pieces of 4*threads numbers with two stages in flight; numbers
 // from `valid` on count as 0.
 KERNEL void LAUNCH_BOUNDS(64, 1) pipeline(const float* x, float* y, int n, int valid) {

@@ -113,6 +113,24 @@ TEST(tf32_products, "") { check_product("product_tf32", 8, 10); }
 
 TEST(bf16_products, "") { check_product("product_bf16", 16, 7); }
 
+// Number n of matrix i in the input is 64 i + n, so that a word tells its places.
+TEST(loaded_matrices, "") {
+  start();
+  std::vector<float> x(128);
+  for (unsigned i = 0; i < 128; i++) x[i] = from_bits((2 * i + 1) << 16 | 2 * i);
+  Memory mx(x), mp(128), mt(128);
+  OK(run("matrices", {1, 32, 512}, Arguments().add(mx).add(mp).add(mt)));
+  const std::vector<float> plain = mp.values(), turned = mt.values();
+  for (unsigned lane = 0; lane < 32; lane++) {
+    for (unsigned i = 0; i < 4; i++) {
+      const unsigned row = lane / 4, pair = 2 * (lane % 4);
+      const unsigned low = 64 * i + 8 * row + pair, turnedLow = 64 * i + 8 * pair + row;
+      CHECK(to_bits(plain[4 * lane + i]) == ((low + 1) << 16 | low));
+      CHECK(to_bits(turned[4 * lane + i]) == ((turnedLow + 8) << 16 | turnedLow));
+    }
+  }
+}
+
 TEST(pipelines, "") {
   start();
   const int pieces = 5, width = 256, valid = 4 * width + 128;
