@@ -11,11 +11,13 @@ import (
 )
 
 // The work of norm.cu's kernels that have a whole group in a block: chunks of a
-// group at most, as gn_stats has them, and quads of each operand a thread.
+// group at most, as gn_stats has them; threads, quads of a map and maps of one of
+// them at most, in a gradient.
 const (
 	wholeChunks  = 3
 	wholeThreads = 512
-	wholeHeld    = 8
+	wholeHeld    = 4
+	wholeMaps    = 2
 )
 
 // pairNeighbours replaces the kernels of two neighbouring steps, where there is
@@ -86,22 +88,19 @@ func newWholeData(s op.GNData, c engine.Call) kernel {
 	x := c.Out
 	pixels, cg := x[2]*x[3], x[1]/s.Groups
 	across := rowWidth(pixels)
-	turns := parts(pixels, quad*across)
 	rows := min(cg, wholeThreads/across)
-	held := 4
-	if n := turns * parts(cg, rows); n > wholeHeld {
+	maps := parts(cg, rows)
+	if pixels > wholeHeld*quad*across || maps > wholeMaps {
 		return nil
-	} else if n > held {
-		held = wholeHeld
 	}
 	groups, affine := normGroups(x[0], s.Groups, s.PerImage)
-	name := fmt.Sprint(activated("gn_whole_data", s.SiLU), held)
+	name := fmt.Sprint(activated("gn_whole_data", s.SiLU), maps)
 	return recipe(func(o operands) []launch {
 		return []launch{{
 			module: "norm", name: name,
 			grid: [3]int{groups, 1, 1}, block: [3]int{across, rows, 1},
-			shared: 8*held*across*rows/32 + 8*cg,
-			args:   append(inputs(o), o.out, int32(pixels), int32(cg), int32(affine), int32(turns)),
+			shared: 8*maps*across*rows/32 + 8*cg,
+			args:   append(inputs(o), o.out, int32(pixels), int32(cg), int32(affine)),
 		}}
 	})
 }

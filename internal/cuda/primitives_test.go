@@ -185,6 +185,32 @@ func TestProductSums(t *testing.T) {
 	}
 }
 
+// TestMatrices: lane l gets, of each matrix, columns 2(l%4) and 2(l%4)+1 of row l/4,
+// or rows and column where it is transposed.
+func TestMatrices(t *testing.T) {
+	b := newTable(t)
+	number := func(matrix, row, column int) uint32 { return uint32(64*matrix + 8*row + column) }
+	pair := func(low, high uint32) uint32 { return low | high<<16 }
+	var x []uint32
+	for i := range 128 {
+		matrix, row, column := i/32, i/4%8, i%4*2
+		x = append(x, pair(number(matrix, row, column), number(matrix, row, column+1)))
+	}
+	straight, transposed := fill(t, b, make([]uint32, 128), 4, 0), fill(t, b, make([]uint32, 128), 4, 0)
+	b.probe(t, "probe_matrices", 0, fill(t, b, x, 4, 0), straight, transposed)
+	turned := words[uint32](t, b, transposed, 128)
+	for i, got := range words[uint32](t, b, straight, 128) {
+		lane, matrix := i/4, i%4
+		group, first := lane/4, lane%4*2
+		if want := pair(number(matrix, group, first), number(matrix, group, first+1)); got != want {
+			t.Errorf("lane %d, matrix %d: %#x, want %#x", lane, matrix, got, want)
+		}
+		if want := pair(number(matrix, first, group), number(matrix, first+1, group)); turned[i] != want {
+			t.Errorf("lane %d, matrix %d transposed: %#x, want %#x", lane, matrix, turned[i], want)
+		}
+	}
+}
+
 func TestCopies(t *testing.T) {
 	b := newTable(t)
 	x := make([]float32, 160)

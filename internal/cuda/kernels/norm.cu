@@ -5,7 +5,7 @@
 #include "quads.cuh"
 
 // Quads of each operand that a thread of these kernels holds at once.
-constexpr int stats_held = 4, apply_held = 4, data_held = 2;
+constexpr int stats_held = 4, apply_held = 4, data_held = 2, map_held = 4;
 
 DEVICE float reciprocal_deviation(float squares, float size, float eps) {
   return 1.0f / square_root(squares / size + eps);
@@ -368,98 +368,88 @@ KERNEL void LAUNCH_BOUNDS(256, 4)
 }
 EXPORT(gn_data_silu)
 
-// Turn is the part that a thread of gn_whole_data has in one turn over the pixels
-// of a map: a quad, of which count elements are there, at elements behind the
-// group's first.
-struct Turn {
-  int map, at, count;
-};
-
-// turn_of returns a thread's part number k of maps that take so many turns.
-DEVICE Turn turn_of(int k, int turns, int pixels, int cg) {
-  const int map = (int)threadIdx.y + k / turns * (int)blockDim.y;
-  const int pixel = 4 * ((int)threadIdx.x + k % turns * (int)blockDim.x);
-  return Turn{map, map * pixels + pixel, map < cg ? pixels - pixel : 0};
-}
-
-template <int held, bool act>
+template <int maps, bool act>
 DEVICE void whole_data(const float* dy, const float* x, const float* stats, const float* gamma,
-                       const float* beta, float* sums, float* dx, int pixels, int cg, int groups,
-                       int turns) {
+                       const float* beta, float* sums, float* dx, int pixels, int cg, int groups) {
   const unsigned warps = blockDim.x * blockDim.y / 32;
   float* scratch = shared_memory<float>();
-  float* own = scratch + 2 * held * warps; // sums of the group's maps
+  float* own = scratch + 2 * maps * warps; // sums of the group's maps
   const Group g = group_of(blockIdx.x, stats, pixels, cg, groups);
   const bool wide = pixels % 4 == 0 && aligned(dy, 16) && aligned(x, 16) && aligned(dx, 16);
+  const int mine = 4 * threadIdx.x, step = 4 * blockDim.x;
   dy += g.first;
   x += g.first;
   dx += g.first;
   gamma += g.channel;
   beta += g.channel;
   sums += 2 * (int64)blockIdx.x * cg;
-  Quad d[held], h[held];
+  Quad d[maps][map_held], h[maps][map_held];
 #pragma unroll
-  for (int k = 0; k < held; k++) {
-    const Turn t = turn_of(k, turns, pixels, cg);
-    d[k] = load_quad(dy + t.at, t.count, wide);
-    h[k] = load_quad(x + t.at, t.count, wide);
+  for (int m = 0; m < maps; m++) {
+    const int map = threadIdx.y + m * blockDim.y, left = map < cg ? pixels - mine : 0;
+#pragma unroll
+    for (int k = 0; k < map_held; k++) {
+      d[m][k] = load_quad(dy + map * pixels + mine + k * step, left - k * step, wide);
+      h[m][k] = load_quad(x + map * pixels + mine + k * step, left - k * step, wide);
+    }
   }
-  float sum = 0, dot = 0;
 #pragma unroll
-  for (int k = 0; k < held; k++) {
-    const Turn t = turn_of(k, turns, pixels, cg);
-    const int map = minimum(t.map, cg - 1); // of threads without a map, too
-    for (int j = 0; j < 4; j++) {
-      h[k].v[j] = (h[k].v[j] - g.of.mean) * g.of.rstd;
-      d[k].v[j] = slope<act>(d[k].v[j], h[k].v[j], gamma[map], beta[map]);
-      sum += d[k].v[j];
-      dot += d[k].v[j] * h[k].v[j];
-    }
-    if ((k + 1) % turns != 0) continue;
-    sum = row_sum(sum, scratch + 2 * k * warps);
-    dot = row_sum(dot, scratch + (2 * k + 1) * warps);
-    if (threadIdx.x == 0 && t.map < cg) {
-      own[2 * t.map] = sums[2 * t.map] = sum;
-      own[2 * t.map + 1] = sums[2 * t.map + 1] = dot;
-    }
-    sum = dot = 0;
+  for (int m = 0; m < maps; m++) {
+    const int map = threadIdx.y + m * blockDim.y, near = minimum(map, cg - 1);
+    const float scale = gamma[near], offset = beta[near];
+    float sum = 0, dot = 0;
+#pragma unroll
+    for (int k = 0; k < map_held; k++)
+      for (int j = 0; j < 4; j++) { // past the last pixel the gradient is zero, and so is d
+        h[m][k].v[j] = (h[m][k].v[j] - g.of.mean) * g.of.rstd;
+        d[m][k].v[j] = slope<act>(d[m][k].v[j], h[m][k].v[j], scale, offset);
+        sum += d[m][k].v[j];
+        dot += d[m][k].v[j] * h[m][k].v[j];
+      }
+    sum = row_sum(sum, scratch + 2 * m * warps);
+    dot = row_sum(dot, scratch + (2 * m + 1) * warps);
+    if (threadIdx.x != 0 || map >= cg) continue;
+    own[2 * map] = sums[2 * map] = sum;
+    own[2 * map + 1] = sums[2 * map + 1] = dot;
   }
   barrier();
-  const Means m = means(own, gamma, cg, pixels);
+  const Means mean = means(own, gamma, cg, pixels);
 #pragma unroll
-  for (int k = 0; k < held; k++) {
-    const Turn t = turn_of(k, turns, pixels, cg);
-    if (t.count <= 0) continue;
-    const float scale = gamma[t.map];
-    for (int j = 0; j < 4; j++)
-      d[k].v[j] = g.of.rstd * (scale * d[k].v[j] - m.d - h[k].v[j] * m.dot);
-    store_quad(dx + t.at, d[k], t.count, wide);
+  for (int m = 0; m < maps; m++) {
+    const int map = threadIdx.y + m * blockDim.y, left = map < cg ? pixels - mine : 0;
+    const float scale = gamma[minimum(map, cg - 1)];
+#pragma unroll
+    for (int k = 0; k < map_held; k++) {
+      for (int j = 0; j < 4; j++)
+        d[m][k].v[j] = g.of.rstd * (scale * d[m][k].v[j] - mean.d - h[m][k].v[j] * mean.dot);
+      store_quad(dx + map * pixels + mine + k * step, d[m][k], left - k * step, wide);
+    }
   }
 }
 
-// gn_whole_data4 and 8 are gn_sums and gn_data in one pass, with that many quads
-// of each operand a thread: a block has a whole group in registers. The threads of
-// one threadIdx.y have every blockDim.y-th map, in as many turns each as gn_sums
-// takes with them, so that their bits are those of the two. Shared memory: two
-// floats a warp and quad, and two a map. gn_whole_data_silu4 and 8 have
+// gn_whole_data1 and 2 are gn_sums and gn_data in one pass: a block has a whole
+// group in registers. The threads of one threadIdx.y have so many maps,
+// blockDim.y apart, four quads of each; they are as many as in gn_sums, so that
+// the bits are those of the two. Shared memory: two floats a warp for each of these
+// maps, and two for each of the group's. gn_whole_data_silu1 and 2 have
 // gn_sums_silu and gn_data_silu in their place.
-#define GN_WHOLE_DATA(held)                                                                       \
+#define GN_WHOLE_DATA(maps)                                                                       \
   KERNEL void LAUNCH_BOUNDS(512, 1)                                                               \
-      gn_whole_data##held(const float* dy, const float* x, const float* stats,                    \
+      gn_whole_data##maps(const float* dy, const float* x, const float* stats,                    \
                           const float* gamma, const float* beta, float* sums, float* dx,          \
-                          int pixels, int cg, int groups, int turns) {                            \
-    whole_data<held, false>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups, turns);      \
+                          int pixels, int cg, int groups) {                                       \
+    whole_data<maps, false>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups);             \
   }                                                                                               \
-  EXPORT(gn_whole_data##held)                                                                     \
+  EXPORT(gn_whole_data##maps)                                                                     \
   KERNEL void LAUNCH_BOUNDS(512, 1)                                                               \
-      gn_whole_data_silu##held(const float* dy, const float* x, const float* stats,               \
+      gn_whole_data_silu##maps(const float* dy, const float* x, const float* stats,               \
                                const float* gamma, const float* beta, float* sums, float* dx,     \
-                               int pixels, int cg, int groups, int turns) {                       \
-    whole_data<held, true>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups, turns);       \
+                               int pixels, int cg, int groups) {                                  \
+    whole_data<maps, true>(dy, x, stats, gamma, beta, sums, dx, pixels, cg, groups);              \
   }                                                                                               \
-  EXPORT(gn_whole_data_silu##held)
-GN_WHOLE_DATA(4)
-GN_WHOLE_DATA(8)
+  EXPORT(gn_whole_data_silu##maps)
+GN_WHOLE_DATA(1)
+GN_WHOLE_DATA(2)
 
 // modulate writes v[c]*(1+m[n,c]) of image n = blockIdx.y, plus m[n,C+c] if
 // shifted; m is [n,2C].

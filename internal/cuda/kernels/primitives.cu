@@ -14,6 +14,22 @@ KERNEL void LAUNCH_BOUNDS(32, 1)
 }
 EXPORT(probe_shuffles)
 
+// probe_matrices writes the four registers that each lane gets of four 8x8
+// matrices of 16-bit numbers, as they are and transposed. A lane has brought row
+// lane%8 of matrix lane/8, eight numbers in four words.
+KERNEL void LAUNCH_BOUNDS(32, 1)
+    probe_matrices(const unsigned* x, unsigned* straight, unsigned* transposed) {
+  unsigned* row = shared_memory<unsigned>() + 4 * threadIdx.x;
+  for (int j = 0; j < 4; j++) row[j] = x[4 * threadIdx.x + j];
+  barrier();
+  unsigned d[4];
+  load_matrices(d, shared_address(row));
+  for (int i = 0; i < 4; i++) straight[4 * threadIdx.x + i] = d[i];
+  load_transposed(d, shared_address(row));
+  for (int i = 0; i < 4; i++) transposed[4 * threadIdx.x + i] = d[i];
+}
+EXPORT(probe_matrices)
+
 template <bool halves>
 DEVICE void multiply(const unsigned* a, const unsigned* b, float* d, int steps) {
   const int lane = (int)threadIdx.x;

@@ -120,7 +120,7 @@ device() {
 modules() { tests modules internal/cuda '^TestModulesLoad$'; }
 
 layouts() {
-	tests layouts internal/cuda '^Test(Shuffles|Fragments|ProductSums|Copies|Rounding|Arithmetic|Functions)$'
+	tests layouts internal/cuda '^Test(Shuffles|Matrices|Fragments|ProductSums|Copies|Rounding|Arithmetic|Functions)$'
 }
 
 suite() {
@@ -155,7 +155,7 @@ bench() {
 
 # kernel_tests reach every kernel, with few and small programs: a sanitizer makes
 # them a hundred times slower.
-kernel_tests='^Test(Shuffles|Fragments|Copies|ConvBits|ConvOverResidual|LinearBits|AttentionBits|NormChunks|Alignment|OverInputs|AdamKernel|FlatSums|Updater|Programs)$'
+kernel_tests='^Test(Shuffles|Matrices|Fragments|Copies|ConvBits|ConvOverResidual|PackPixels|PackWeights|LinearBits|AttentionBits|NormChunks|Alignment|OverInputs|Pairs|AdamKernel|FlatSums|Updater|Programs)$'
 
 sanitizer() {
 	local sanitizer kind
