@@ -19,6 +19,7 @@ type Backend struct {
 	compute   *driver.Stream // kernels, in the order of their calls
 	copies    *driver.Stream // inputs on their way to the device
 	always    bool           // check every launch of every run
+	unpacked  bool           // store no value as packed pixels: tests compare the two
 	modules   modules
 	mirrors   mirrors
 	flat      optimiser
@@ -118,13 +119,26 @@ func (b *Backend) Kernel(engine.Call) (engine.Kernel, error) {
 	return nil, errors.New("cuda: there are no single kernels to run: make an engine.Machine, which runs the program on the device")
 }
 
-// Workspace implements engine.Executor.
-func (b *Backend) Workspace(c engine.Call) (int, error) {
-	k, err := newKernel(b.target(), c)
+// Layout implements engine.Executor.
+func (b *Backend) Layout(p *engine.Program) (engine.Layout, error) {
+	s, err := b.storage(p)
 	if err != nil {
-		return 0, err
+		return engine.Layout{}, err
 	}
-	return k.workspace(), nil
+	return s.layout, nil
+}
+
+// storage decides how the values of a program are stored. Errors name the operation
+// that the device cannot run.
+func (b *Backend) storage(p *engine.Program) (*storage, error) {
+	kernels := make([]kernel, len(p.Steps))
+	for i, s := range p.Steps {
+		var err error
+		if kernels[i], err = newKernel(b.target(), s.Call); err != nil {
+			return nil, err
+		}
+	}
+	return newStorage(p, kernels, !b.unpacked)
 }
 
 // Close waits for the device's work and gives its context back, with all memory

@@ -60,6 +60,20 @@ func (b *table) floats(t *testing.T, x []float32, shift int) pointer {
 	return fill(t, b, x, 4, shift)
 }
 
+// inputs is fill for each of several arrays.
+func (b *table) inputs(t *testing.T, arrays []engine.Buffer, shift int) []pointer {
+	t.Helper()
+	var at []pointer
+	for _, in := range arrays {
+		if in.I64 != nil {
+			at = append(at, fill(t, b, in.I64, 8, shift))
+		} else {
+			at = append(at, b.floats(t, in.F32, shift))
+		}
+	}
+	return at
+}
+
 // unwritten is floats of n times not-a-number.
 func (b *table) unwritten(t *testing.T, n, shift int) pointer {
 	t.Helper()
@@ -116,13 +130,7 @@ func (b *table) run(t *testing.T, p optest.Problem, how manner) []float32 {
 		t.Fatal(err)
 	}
 	var o operands
-	for _, in := range p.Inputs {
-		if in.I64 != nil {
-			o.in = append(o.in, fill(t, b, in.I64, 8, how.shift))
-		} else {
-			o.in = append(o.in, b.floats(t, in.F32, how.shift))
-		}
-	}
+	o.in = b.inputs(t, p.Inputs, how.shift)
 	n := p.Out.TotalSize()
 	if how.over >= 0 {
 		o.out = o.in[how.over]

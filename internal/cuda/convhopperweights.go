@@ -80,18 +80,22 @@ func (k *convHopperWeights) blocks() int { return k.down() * k.across() * k.taps
 func (k *convHopperWeights) elements() int { return k.blocks() * k.tile.rows * k.tile.columns }
 
 func (k *convHopperWeights) workspace() int {
-	return k.x.packed.elements() + k.g.packed.elements() + k.elements()
+	return k.elements() + k.x.packed.elements() + k.g.packed.elements()
 }
 
 func (k *convHopperWeights) packedInputs() []int { return []int{0, 1} }
 
+func (k *convHopperWeights) packedWorkspace() int { return k.elements() }
+
 func (k *convHopperWeights) launches(o operands) []launch {
-	atG := o.work.plus(k.x.packed.elements())
-	partial := atG.plus(k.g.packed.elements())
-	x, all := o.pack(0, k.x.packed, o.work)
-	g, more := o.pack(1, k.g.packed, atG)
+	partial := o.work
+	to := partial.plus(k.elements()) // whole tiles: aligned
+	x, all := o.pack(0, k.x.packed, to)
+	g, more := o.pack(1, k.g.packed, to.plus(k.x.packed.elements()))
 	return append(append(all, more...), k.weigh(partial, x, g), k.sum(o.out, partial))
 }
+
+var _, _ packer = (*convHopper)(nil), (*convHopperWeights)(nil)
 
 func (k *convHopperWeights) weigh(partial, x, g pointer) launch {
 	s, box := k.x, k.box

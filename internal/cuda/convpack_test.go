@@ -45,14 +45,7 @@ func TestPackPixels(t *testing.T) {
 			t.Run(fmt.Sprint(s, shift), func(t *testing.T) {
 				p := newPackedPixels(s[:])
 				x := packInput(p.count() * p.channels)
-				rounded := bf16.rounded(x)
-				want := make([]float32, p.count()*p.stride())
-				for i := range want {
-					q, c := i/p.stride(), i%p.stride()
-					if c < p.channels {
-						want[i] = rounded[(q/p.size*p.channels+c)*p.size+q%p.size]
-					}
-				}
+				want := packedOf(p, x)
 				to := b.unwritten(t, p.elements(), 0)
 				b.start(t, []launch{p.pack(to, b.floats(t, x, shift))})
 				optest.SameBits(t, "pixels", b.unpacked(t, to, len(want)), want)

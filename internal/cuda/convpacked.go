@@ -47,6 +47,8 @@ func (k *packedConv) workspace() int { return k.weights.elements() + k.pixels.el
 
 func (k *packedConv) packedInputs() []int { return []int{0} }
 
+func (k *packedConv) packedWorkspace() int { return k.weights.elements() }
+
 func (k *packedConv) launches(o operands) []launch {
 	w := o.work
 	launches := []launch{k.weights.pack(w, o.in[1])}
@@ -115,6 +117,8 @@ func (k *packedConvWeights) workspace() int {
 }
 
 func (k *packedConvWeights) packedInputs() []int { return []int{0, 1} }
+
+func (k *packedConvWeights) packedWorkspace() int { return k.partial() }
 
 func (k *packedConvWeights) launches(o operands) []launch {
 	to := o.work.plus(k.partial())

@@ -76,8 +76,8 @@ func (r *runner) record() (*recorded, error) {
 	// Modules are loaded and attributes set before the capture.
 	var all []*ready
 	var from []int // the step of each
-	for i, k := range r.kernels {
-		for _, l := range k.launches(r.operands(i)) {
+	for i := range r.steps {
+		for _, l := range r.launches(i) {
 			p, err := r.b.modules.prepare(l)
 			if err != nil {
 				return nil, r.fault(i, l, err)

@@ -41,6 +41,8 @@ type kernel interface {
 type packer interface {
 	// packedInputs returns which inputs.
 	packedInputs() []int
+	// packedWorkspace is workspace where all of them are packed.
+	packedWorkspace() int
 }
 
 // precision says how products of matrices are computed; everything else is

@@ -96,8 +96,13 @@ func newGroupMap(name string, held int, s op.Spec, c engine.Call, groups int, pe
 	}), indexable(s, images*groups*chunks, "blocks")
 }
 
-func newGNApply(_ precision, s op.GNApply, c engine.Call) (kernel, error) {
-	return newGroupMap(activated("gn_apply", s.SiLU), applyHeld, s, c, s.Groups, s.PerImage)
+func newGNApply(p precision, s op.GNApply, c engine.Call) (kernel, error) {
+	plain, err := newGroupMap(activated("gn_apply", s.SiLU), applyHeld, s, c, s.Groups, s.PerImage)
+	if err != nil || p != bf16 {
+		return plain, err
+	}
+	twin, err := newPackedNorm(s, c, nil)
+	return twoForms{plain, twin}, err
 }
 
 func newGNData(_ precision, s op.GNData, c engine.Call) (kernel, error) {

@@ -169,7 +169,7 @@ func newDropout(_ precision, s op.Dropout, c engine.Call) (kernel, error) {
 	return recipe(func(o operands) []launch {
 		args := append(inputs(o), o.out, int64(size), uint32(s.Site*op.DropoutBlocks), uint32(rng.Dropout))
 		l := mapLaunch("dropout", n, size, 1, args...)
-		l.shared = 16
+		l.shared = siteBytes
 		return []launch{l}
 	}), rowsFit(s, n)
 }

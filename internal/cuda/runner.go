@@ -25,7 +25,7 @@ func checking() bool { return os.Getenv(checkVariable) != "" }
 type runner struct {
 	b       *Backend
 	program *engine.Program
-	kernels []kernel // one a step
+	steps   []work
 	arena   pointer
 	values  []bound // one a value
 	lanes   lanes
@@ -47,14 +47,11 @@ type bound struct {
 
 // NewRunner implements engine.Executor.
 func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
-	r := &runner{b: b, program: p, values: make([]bound, p.NumValues()), stale: true}
-	for _, s := range p.Steps {
-		k, err := newKernel(b.target(), s.Call)
-		if err != nil {
-			return nil, err
-		}
-		r.kernels = append(r.kernels, k)
+	s, err := b.storage(p)
+	if err != nil {
+		return nil, err
 	}
+	r := &runner{b: b, program: p, steps: s.steps, values: make([]bound, p.NumValues()), stale: true}
 	if err := r.allocate(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: prepare a program: %w", err), r.Close())
 	}
@@ -70,7 +67,7 @@ func (r *runner) allocate() error {
 		}
 	}
 	for id := range r.values {
-		if v := r.program.Value(id); v.Role == engine.Intermediate {
+		if v := r.program.Value(id); v.Span.Len > 0 {
 			r.values[id].at = r.arena.plus(v.Span.At)
 		}
 	}
@@ -252,8 +249,8 @@ func (r *runner) run() error {
 // each calls do for every launch of the program, made ready, and adds to its
 // error which kernel and operation that was. do waits for the launch.
 func (r *runner) each(do func(l *ready) error) error {
-	for i, k := range r.kernels {
-		for _, l := range k.launches(r.operands(i)) {
+	for i := range r.steps {
+		for _, l := range r.launches(i) {
 			if err := r.b.alone(l, do); err != nil {
 				return r.fault(i, l, err)
 			}
@@ -275,17 +272,40 @@ func (r *runner) waited(l *ready) error {
 	return r.b.compute.Synchronize()
 }
 
+// launches returns what a step runs: the packing that it is the first to want, and
+// its operation.
+func (r *runner) launches(step int) []launch {
+	w := &r.steps[step]
+	var all []launch
+	for _, c := range w.copies {
+		all = append(all, c.pixels.pack(r.piece(c.piece), r.values[c.value].at))
+	}
+	return append(all, w.kernel.launches(r.operands(step))...)
+}
+
 // operands returns where the arrays of a step lie.
 func (r *runner) operands(step int) operands {
-	s := &r.program.Steps[step]
-	o := operands{out: r.values[s.Output].at, in: make([]pointer, len(s.Inputs))}
-	for j, id := range s.Inputs {
-		o.in[j] = r.values[id].at
+	s, w := &r.program.Steps[step], &r.steps[step]
+	o := operands{out: r.values[s.Output].at}
+	if w.result != none {
+		o.out = r.piece(w.result)
+	}
+	for j, id := range w.inputs {
+		o.in = append(o.in, r.values[id].at)
+		o.packed = append(o.packed, r.piece(w.packed[j]))
 	}
 	if s.Work.Len > 0 {
 		o.work = r.arena.plus(s.Work.At)
 	}
 	return o
+}
+
+// piece returns where a piece of the arena lies; 0 of none.
+func (r *runner) piece(i int) pointer {
+	if i == none {
+		return 0
+	}
+	return r.arena.plus(r.program.Piece(i).At)
 }
 
 // RunTimed implements engine.Runner: launches are started one operation at a
@@ -294,7 +314,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 	if r.running {
 		return errors.New("cuda: timed run: the run before was not waited for")
 	}
-	times := make([]time.Duration, len(r.kernels))
+	times := make([]time.Duration, len(r.steps))
 	err := r.b.device.Do(func() error {
 		if err := r.arrange(); err != nil {
 			return err
@@ -303,7 +323,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 		if err != nil {
 			return err
 		}
-		for i := range r.kernels {
+		for i := range r.steps {
 			took, err := r.timeStep(i, clock)
 			if err != nil {
 				return errors.Join(err, clock.close())
@@ -325,7 +345,7 @@ func (r *runner) RunTimed(report func(s *engine.Step, d time.Duration)) error {
 // timeStep runs one step and returns the time that the device took for it.
 func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 	var all []*ready
-	for _, l := range r.kernels[i].launches(r.operands(i)) {
+	for _, l := range r.launches(i) {
 		p, err := r.b.modules.prepare(l)
 		if err != nil {
 			return 0, r.fault(i, l, err)

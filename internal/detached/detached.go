@@ -71,13 +71,9 @@ func (b *Backend) fault() error {
 	return nil
 }
 
-// Workspace implements engine.Executor.
-func (b *Backend) Workspace(c engine.Call) (int, error) {
-	k, err := b.Portable.Kernel(c)
-	if err != nil {
-		return 0, err
-	}
-	return k.Workspace(), nil
+// Layout implements engine.Executor.
+func (b *Backend) Layout(p *engine.Program) (engine.Layout, error) {
+	return engine.KernelLayout(p, b.Portable)
 }
 
 // find returns the counterpart of a part, or nil.

@@ -37,10 +37,14 @@ func CompileForgetting(b Backend, f Forgetting, outputs ...*gorgonia.Node) (*Pro
 	if err := s.schedule(); err != nil {
 		return nil, err
 	}
-	if err := p.workspaces(); err != nil {
-		return nil, err
+	l, err := p.layout()
+	if err == nil {
+		err = l.check(p)
 	}
-	p.plan()
+	if err != nil {
+		return nil, fmt.Errorf("engine: compile: %w", err)
+	}
+	p.plan(l)
 	return p, nil
 }
 

@@ -2,10 +2,9 @@ package engine
 
 // LiveBytes returns the least memory that any placement of the program's
 // values could do with: the maximum over its steps of the bytes that are alive,
-// scratch memory included, values that share memory counted once.
+// scratch memory and pieces included, values that share memory counted once.
 func (p *Program) LiveBytes() int64 {
-	blocks, _, _ := p.blocks()
-	return int64(live(blocks, len(p.Steps))) * int64(p.DType.Size())
+	return int64(live(p.blocks().all, len(p.Steps))) * int64(p.DType.Size())
 }
 
 // live returns the maximum over steps of the elements of the blocks alive.

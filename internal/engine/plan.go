@@ -7,9 +7,9 @@ import (
 	"edm/internal/op"
 )
 
-// align is the alignment of every span in elements: 64 bytes of float32, a
-// cache line and the widest vector.
-const align = 16
+// align is the alignment of every span in elements: 256 bytes of float32, several
+// cache lines, and what a GPU's memory is allocated with.
+const align = 64
 
 // block is a piece of arena memory that lives from step first to step last.
 type block struct {
@@ -17,47 +17,68 @@ type block struct {
 	first, last int
 }
 
-// plan places intermediates and scratch memory in the arena. Steps hold the
-// length of their scratch memory.
-func (p *Program) plan() {
-	p.shareInPlace()
-	blocks, owner, scratch := p.blocks()
-	p.arena = place(blocks)
-	for i, b := range owner {
-		p.values[i].span = Span{b.at, p.values[i].shape.TotalSize()}
+// plan places in the arena what a layout says.
+func (p *Program) plan(l Layout) {
+	for i, n := range l.Work {
+		p.Steps[i].Work.Len = n
 	}
-	for i, b := range scratch {
-		p.Steps[i].Work.At = b.at
+	for i, last := range l.Last {
+		p.values[i].kept = last
+	}
+	p.pieces = l.Pieces
+	p.shareInPlace()
+	b := p.blocks()
+	p.arena = place(b.all)
+	for i, o := range b.owner {
+		p.values[i].span = Span{o.at, p.values[i].shape.TotalSize()}
+	}
+	for i, w := range b.scratch {
+		p.Steps[i].Work.At = w.at
+	}
+	for _, k := range b.pieces {
+		p.places = append(p.places, Span{k.at, k.size})
 	}
 }
 
-// blocks returns the pieces of memory that the arena holds, the one of each
-// intermediate value and that of each step's scratch memory.
-func (p *Program) blocks() (all []*block, owner map[int]*block, scratch []*block) {
-	owner = map[int]*block{}
+// blocks is the memory that the arena holds: that of each intermediate value, of
+// each step's scratch memory and of the layout's pieces.
+type blocks struct {
+	all, scratch, pieces []*block
+	owner                map[int]*block // of a value
+}
+
+// add appends a block.
+func (b *blocks) add(size, first, last int) *block {
+	k := &block{size: size, first: first, last: last}
+	b.all = append(b.all, k)
+	return k
+}
+
+func (p *Program) blocks() *blocks {
+	b := &blocks{owner: map[int]*block{}}
 	for i, s := range p.Steps {
-		work := &block{size: s.Work.Len, first: i, last: i}
-		scratch, all = append(scratch, work), append(all, work)
+		b.scratch = append(b.scratch, b.add(s.Work.Len, i, i))
 		v := p.values[s.Output]
 		switch {
-		case v.role != Intermediate:
+		case !v.present():
 		case v.alias >= 0: // of a value that an earlier step wrote
-			b := owner[v.alias]
-			b.last = max(b.last, v.last)
-			owner[s.Output] = b
+			o := b.owner[v.alias]
+			o.last = max(o.last, v.kept)
+			b.owner[s.Output] = o
 		default:
-			b := &block{size: v.shape.TotalSize(), first: v.first, last: v.last}
-			owner[s.Output] = b
-			all = append(all, b)
+			b.owner[s.Output] = b.add(v.shape.TotalSize(), v.first, v.kept)
 		}
 	}
-	return all, owner, scratch
+	for _, k := range p.pieces {
+		b.pieces = append(b.pieces, b.add(k.Len, k.First, k.Last))
+	}
+	return b
 }
 
 // shareInPlace lets a step overwrite an intermediate that it is the last to
-// read, where its operation allows it.
+// have, where its operation allows it.
 func (p *Program) shareInPlace() {
-	end := make([]int, len(p.values)) // last read of each memory owner
+	end := make([]int, len(p.values)) // last step of each memory owner
 	root := func(i int) int {
 		for p.values[i].alias >= 0 {
 			i = p.values[i].alias
@@ -65,22 +86,22 @@ func (p *Program) shareInPlace() {
 		return i
 	}
 	for i, v := range p.values {
-		end[i] = v.last
+		end[i] = v.kept
 	}
 	for at, s := range p.Steps {
 		in, ok := s.Spec.(op.InPlacer)
-		if !ok || p.values[s.Output].role != Intermediate {
+		if !ok || !p.values[s.Output].present() {
 			continue
 		}
 		allowed := in.InPlace()
 		for _, k := range allowed {
 			r := root(s.Inputs[k])
-			if p.values[r].role != Intermediate || end[r] != at ||
+			if !p.values[r].present() || end[r] != at ||
 				p.values[r].shape.TotalSize() != s.Out.TotalSize() || readElsewhere(s, allowed, r, root) {
 				continue
 			}
 			p.values[s.Output].alias = r
-			end[r] = p.values[s.Output].last
+			end[r] = p.values[s.Output].kept
 			break
 		}
 	}

@@ -36,11 +36,15 @@ type value struct {
 	shape tensor.Shape
 	dtype DType
 	role  Role
-	span  Span // in the arena, for intermediates
+	span  Span // in the arena, for intermediates that are there
 	first int  // step that writes it
 	last  int  // last step that reads it
+	kept  int  // last step with it in the arena
 	alias int  // value whose memory it overwrites, or -1
 }
+
+// present reports whether the arena has a place for the value.
+func (v *value) present() bool { return v.role == Intermediate && v.kept != Absent }
 
 // Program is a compiled graph. It is immutable.
 type Program struct {
@@ -48,6 +52,8 @@ type Program struct {
 	DType   DType
 	arena   int // elements
 	values  []value
+	pieces  []Piece // of the layout
+	places  []Span  // of the pieces
 	ids     map[*gorgonia.Node]int
 	backend Backend
 }
@@ -135,30 +141,6 @@ func specOf(n *gorgonia.Node) (op.Spec, error) {
 		}
 		return nil, fmt.Errorf("engine: compile: %v: operation %v (%T) is none of internal/op's", n, o, o)
 	}
-}
-
-// workspaces asks for the scratch memory of each step.
-func (p *Program) workspaces() error {
-	for i := range p.Steps {
-		s := &p.Steps[i]
-		n, err := p.workspace(s.Call)
-		if err != nil {
-			return fmt.Errorf("engine: compile: %w", err)
-		}
-		s.Work.Len = n
-	}
-	return nil
-}
-
-func (p *Program) workspace(c Call) (int, error) {
-	if b, ok := p.backend.(Executor); ok {
-		return b.Workspace(c)
-	}
-	k, err := p.backend.Kernel(c)
-	if err != nil {
-		return 0, err
-	}
-	return k.Workspace(), nil
 }
 
 // ArenaBytes returns the size of the arena: the peak memory of a run beyond the

@@ -10,9 +10,10 @@ import (
 // single kernels: those of a GPU, which its host only starts. Its Kernel is
 // never asked for one.
 type Executor interface {
-	// Workspace returns the elements of scratch memory that an operation wants.
-	// The error for one that the backend cannot run names it.
-	Workspace(c Call) (int, error)
+	// Layout returns what the arena of a program is to hold, whose steps and values
+	// are known but not their places. The error for an operation that the backend
+	// cannot run names it.
+	Layout(p *Program) (Layout, error)
 	// NewRunner prepares a program and allocates its arena. An error about too
 	// little memory is an *OutOfMemory.
 	NewRunner(p *Program) (Runner, error)
@@ -51,7 +52,7 @@ type Value struct {
 	Shape tensor.Shape
 	DType DType
 	Role  Role
-	Span  Span // place in the arena, of an intermediate
+	Span  Span // place in the arena, of an intermediate that is there; else empty
 }
 
 // NumValues returns the number of values of the program.
@@ -62,6 +63,9 @@ func (p *Program) Value(id int) Value {
 	v := p.values[id]
 	return Value{Shape: v.shape, DType: v.dtype, Role: v.role, Span: v.span}
 }
+
+// Piece returns the place in the arena of the layout's piece number i.
+func (p *Program) Piece(i int) Span { return p.places[i] }
 
 // ArenaLen returns the size of the arena in elements.
 func (p *Program) ArenaLen() int { return p.arena }

@@ -135,9 +135,11 @@ func TestExecutorFaults(t *testing.T) {
 // refusing has no attention.
 type refusing struct{ *detached.Backend }
 
-func (r refusing) Workspace(c engine.Call) (int, error) {
-	if _, ok := c.Spec.(op.Attn); ok {
-		return 0, errors.New("no kernel for " + op.Op{Spec: c.Spec}.String())
+func (r refusing) Layout(p *engine.Program) (engine.Layout, error) {
+	for _, s := range p.Steps {
+		if _, ok := s.Spec.(op.Attn); ok {
+			return engine.Layout{}, errors.New("no kernel for " + op.Op{Spec: s.Spec}.String())
+		}
 	}
-	return r.Backend.Workspace(c)
+	return r.Backend.Layout(p)
 }

@@ -10,21 +10,11 @@
 // bytes of a channel and writes 128 of a pixel or less, in whole sectors of 32
 // bytes where rows are aligned to them; a thread has 16 reads in flight.
 #include "prelude.cuh"
+#include "packtile.cuh"
 
 namespace {
 
-constexpr int THREADS = 256;
-constexpr int CHANNELS = 64; // of a tile
-constexpr int PIXELS = 64;
-constexpr int PITCH = PIXELS + 1; // words between pairs of channels: lanes meet no bank twice
-constexpr int ROWS = 8;           // of a tile of weights
-
-struct alignas(16) Words {
-  unsigned v[4];
-};
-
-// word_of returns where a tile keeps a pair of channels of a pixel.
-DEVICE int word_of(int pair, int pixel) { return pair * PITCH + pixel; }
+constexpr int ROWS = 8; // of a tile of weights
 
 // gather rounds a tile, pixel by pixel. count is that of the pixels of all images,
 // size that of one. What is outside is read from the last place inside and dropped,
@@ -61,15 +51,7 @@ KERNEL void LAUNCH_BOUNDS(256, 6)
   const int top = (blockIdx.x - number * tiles) * CHANNELS, first = number * PIXELS;
   gather(tile, x, first, count, channels, size, top);
   barrier();
-  const int group = threadIdx.x % (CHANNELS / 8);
-#pragma unroll
-  for (int place = threadIdx.x / (CHANNELS / 8); place < PIXELS; place += THREADS / (CHANNELS / 8)) {
-    if (first + place >= count || top + 8 * group >= stride) continue;
-    Words w;
-    for (int i = 0; i < 4; i++) w.v[i] = tile[word_of(4 * group + i, place)];
-    const long long at = (long long)(first + place) * stride + top + 8 * group;
-    *reinterpret_cast<Words*>(packed + at / 2) = w;
-  }
+  store_tile(packed, tile, first, count - first, top, stride);
 }
 EXPORT(convpack_pixels)
 

@@ -2,6 +2,7 @@
 // each image, copies of channels, dropout.
 #include "prelude.cuh"
 #include "quads.cuh"
+#include "dropout.cuh"
 
 // The operations: of elements a and b, and a factor f of the row.
 namespace {
@@ -135,52 +136,23 @@ KERNEL void LAUNCH_BOUNDS(256, 4)
 }
 EXPORT(copy_rows)
 
-// Words are the four random words of a block.
-struct Words {
-  unsigned v[4];
-};
-
-// philox returns the Philox4x32-10 block of a counter under a key (Salmon et al.
-// 2011): the generator of internal/rng.
-DEVICE Words philox(unsigned c0, unsigned c1, unsigned c2, unsigned c3, unsigned k0, unsigned k1) {
-#pragma unroll
-  for (int round = 0; round < 10; round++) {
-    const unsigned h0 = multiply_high(0xD2511F53u, c0), l0 = 0xD2511F53u * c0;
-    const unsigned h1 = multiply_high(0xCD9E8D57u, c2), l1 = 0xCD9E8D57u * c2;
-    c0 = h1 ^ c1 ^ k0;
-    c1 = l1;
-    c2 = h0 ^ c3 ^ k1;
-    c3 = l0;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  return Words{{c0, c1, c2, c3}};
-}
-
 // dropout writes x/(1-p) where the element's random word is at least p*2^32, else
 // 0. Element i of image n = blockIdx.y has word i%4 of block first + i/4 of its
-// image's counter. Shared memory: 16 bytes.
+// image's counter. Shared memory: a Site.
 KERNEL void LAUNCH_BOUNDS(256, 4)
     dropout(const float* x, const float* p, const int64* key, const int64* counters, float* y,
             int64 size, unsigned first, unsigned stream) {
-  uint64* limits = shared_memory<uint64>();
-  float* keeps = reinterpret_cast<float*>(limits + 1);
-  if (threadIdx.x == 0) { // float64, as the definition has it: once a block
-    const double chance = p[0];
-    *limits = chance > 0 ? (uint64)(chance * 4294967296.0) : 0;
-    *keeps = chance > 0 ? (float)(1.0 / (1.0 - chance)) : 1.0f;
-  }
+  Site* site = shared_memory<Site>();
+  if (threadIdx.x == 0) *site = site_of(p[0], key[0], first, stream);
   barrier();
-  const uint64 limit = *limits, seed = (uint64)key[0], image = (uint64)counters[blockIdx.y];
-  const float keep = *keeps;
+  const Site s = *site;
+  const uint64 image = (uint64)counters[blockIdx.y];
   const int64 row = (int64)blockIdx.y * size;
   const bool wide = aligned(x + row, 16) && aligned(y + row, 16);
   const int64 step = 4 * (int64)blockDim.x;
   for (int64 at = blockIdx.x * step + 4 * threadIdx.x; at < size; at += gridDim.x * step) {
     Quad q = load_quad(x + row + at, size - at, wide);
-    const Words words = philox(first + (unsigned)(at / 4), (unsigned)image, (unsigned)(image >> 32),
-                               stream, (unsigned)seed, (unsigned)(seed >> 32));
-    for (int j = 0; j < 4; j++) q.v[j] = words.v[j] < limit ? 0.0f : q.v[j] * keep;
+    drop(q, s, image, (unsigned)(at / 4));
     store_quad(y + row + at, q, size - at, wide);
   }
 }
