@@ -55,8 +55,8 @@ func (t hopperTile) shared() int {
 }
 
 // convHopper is op.Conv2D or op.Conv2DData by the matrix products of Hopper's
-// warpgroups: pixels and weights are packed in scratch memory unless they are
-// already, then the product is computed.
+// warpgroups, of inputs 0, the images, and 1, the weights: weights, and pixels unless
+// they are packed already, are packed in scratch memory, then the product is computed.
 type convHopper struct {
 	images  hopperImages
 	weights packedWeights
@@ -65,11 +65,10 @@ type convHopper struct {
 	box     hopperBox
 
 	bias, sample, residual int // among the inputs; -1: none
-	x, w                   int
 }
 
 func newHopperConv2D(s op.Conv2D, c engine.Call) (kernel, error) {
-	k := &convHopper{scale: float32(s.Scale), x: 0, w: 1}
+	k := &convHopper{scale: float32(s.Scale)}
 	k.bias, k.sample, k.residual = s.Terms()
 	return k, k.init(s, c, s.Kernel)
 }
@@ -79,7 +78,7 @@ func newHopperConv2D(s op.Conv2D, c engine.Call) (kernel, error) {
 func newHopperConv2DData(s op.Conv2DData, c engine.Call) (kernel, error) {
 	k := &convHopper{
 		weights: packedWeights{reverse: true}, scale: float32(s.Scale),
-		x: 0, w: 1, bias: -1, sample: -1, residual: -1,
+		bias: -1, sample: -1, residual: -1,
 	}
 	return k, k.init(s, c, s.Kernel)
 }
@@ -122,15 +121,16 @@ func (k *convHopper) blocks() int {
 	return parts(k.weights.rows, k.tile.rows) * k.images.boxes(k.box)
 }
 
-func (k *convHopper) workspace() int { return k.images.packed.elements() + k.weights.elements() }
+func (k *convHopper) workspace() int { return k.weights.elements() + k.images.packed.elements() }
 
-func (k *convHopper) packedInputs() []int { return []int{k.x} }
+func (k *convHopper) packedInputs() []int { return []int{0} }
 
 func (k *convHopper) packedWorkspace() int { return k.weights.elements() }
 
 func (k *convHopper) launches(o operands) []launch {
-	pixels, all := o.pack(k.x, k.images.packed, o.work.plus(k.weights.elements()))
-	return append(all, k.weights.pack(o.work, o.in[k.w]), k.multiply(o, o.work, pixels))
+	weights := o.work
+	pixels, all := o.pack(0, k.images.packed, o.work.plus(k.weights.elements()))
+	return append(all, k.weights.pack(weights, o.in[1]), k.multiply(o, weights, pixels))
 }
 
 func (k *convHopper) multiply(o operands, weights, pixels pointer) launch {

@@ -40,7 +40,7 @@ func newHopperConv2DWeights(s op.Conv2DWeights, c engine.Call) (kernel, error) {
 	if err := k.x.check(s); err != nil {
 		return nil, err
 	}
-	return k, indexable(s, k.partial(), "partial sums")
+	return k, indexable(s, k.elements(), "partial sums")
 }
 
 // choose takes the tile of which all together bring least to shared memory.
@@ -76,24 +76,26 @@ func (k *convHopperWeights) parts() int  { return parts(k.x.boxes(k.box), k.shar
 // blocks returns how many blocks compute parts.
 func (k *convHopperWeights) blocks() int { return k.down() * k.across() * k.taps * k.parts() }
 
-// partial returns the elements of all partial sums. Tiles are multiples of 64, so
-// what follows is aligned.
-func (k *convHopperWeights) partial() int { return k.blocks() * k.tile.rows * k.tile.columns }
+// elements returns the sums of all parts.
+func (k *convHopperWeights) elements() int { return k.blocks() * k.tile.rows * k.tile.columns }
 
 func (k *convHopperWeights) workspace() int {
-	return k.partial() + k.x.packed.elements() + k.g.packed.elements()
+	return k.elements() + k.x.packed.elements() + k.g.packed.elements()
 }
 
 func (k *convHopperWeights) packedInputs() []int { return []int{0, 1} }
 
-func (k *convHopperWeights) packedWorkspace() int { return k.partial() }
+func (k *convHopperWeights) packedWorkspace() int { return k.elements() }
 
 func (k *convHopperWeights) launches(o operands) []launch {
-	to := o.work.plus(k.partial())
+	partial := o.work
+	to := partial.plus(k.elements()) // whole tiles: aligned
 	x, all := o.pack(0, k.x.packed, to)
 	g, more := o.pack(1, k.g.packed, to.plus(k.x.packed.elements()))
-	return append(append(all, more...), k.weigh(o.work, x, g), k.sum(o.out, o.work))
+	return append(append(all, more...), k.weigh(partial, x, g), k.sum(o.out, partial))
 }
+
+var _, _ packer = (*convHopper)(nil), (*convHopperWeights)(nil)
 
 func (k *convHopperWeights) weigh(partial, x, g pointer) launch {
 	s, box := k.x, k.box
