@@ -180,7 +180,7 @@ training_step() {
 costliest() {
 	awk -F'","' '
 		/"Kernel Name"/ { for (i = 1; i <= NF; i++) { if ($i == "Kernel Name") name = i; if ($i ~ /^Metric Value/) value = i } next }
-		name && NF >= value { gsub(/[",]/, "", $value); time[$name] += $value }
+		name && NF >= value { gsub(/[",]/, "", $value); sub(/\(.*/, "", $name); time[$name] += $value }
 		END { for (k in time) printf "%.0f\t%s\n", time[k], k }' "$1" | sort -rn | head -n 10 | cut -f2
 }
 
@@ -192,7 +192,8 @@ profile() {
 	fi
 	export -f training_step
 	export root longest
-	step profile-times "$longest" bash -c 'training_step "$@"' - "$ncu" --clock-control none --csv --metrics gpu__time_duration.sum
+	step profile-times "$longest" bash -c 'training_step "$@"' - "$ncu" --clock-control none --csv --print-units base \
+		--metrics gpu__time_duration.sum
 	for kernel in $(costliest "$out/profile-times.log"); do
 		step "profile-$kernel" "$longest" bash -c 'training_step "$@"' - "$ncu" --clock-control none -k "$kernel" -c 2 \
 			--section SpeedOfLight --section ComputeWorkloadAnalysis --section MemoryWorkloadAnalysis \
