@@ -148,7 +148,6 @@ class Comparison:
         goals = {t.label: gpureport.goals(t.variant, ours, figures[t.label]) for t in self.torches}
         return {"figures": figures, "goals": goals, "about": {s.label: s.about for s in all}}
 
-
     def separate(self, side):
         """Reports whether a side's device has a memory of its own."""
         return (self.a.device if side.label == peer.EDM else self.a.torch_device) != "cpu"

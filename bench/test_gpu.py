@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -98,6 +99,22 @@ class Goals(unittest.TestCase):
             g = gpureport.goals(variant, side(speed, 10.0), side(1.0, 99.0, 9.0))
             self.assertEqual((g["speed_met"], g["memory_met"]), (met, False))
             self.assertIn("not memory", gpureport.verdict(g))
+
+
+class Memory(unittest.TestCase):
+    def test_others_take_some_too(self):
+        torch = mock.MagicMock()
+        torch.device.return_value.type = "cuda"
+        torch.cuda.max_memory_allocated.return_value = 5 << 20
+        with mock.patch.dict(sys.modules, torch=torch):
+            import torchdevice
+        free = [(100 - taken) << 20 for taken in (0, 10, 40, 47)]  # 10 by starting, 30 by others, 7 by a step
+        torch.cuda.mem_get_info.side_effect = [(f, 0) for f in free]
+        device = torchdevice.Device("cuda")
+        device.pause()
+        device.resume()
+        device.pause()
+        self.assertEqual(device.memory(), {"mib": 17.0, "allocated_mib": 5.0})
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ class Device:
             torch.backends.cuda.matmul.allow_tf32 = coarse
             torch.backends.cudnn.allow_tf32 = coarse
             torch.backends.cudnn.benchmark = True
-            self.before, _ = torch.cuda.mem_get_info()
+            torch.cuda.set_device(torch.device(name).index or 0)
+        self.taken = 0
+        self.resume()
 
     def describe(self):
         return torch.cuda.get_device_name() if self.gpu else "processor"
@@ -37,15 +39,34 @@ class Device:
         if self.gpu:
             torch.cuda.synchronize()
 
+    def free(self):
+        return torch.cuda.mem_get_info()[0] if self.gpu else 0
+
+    def resume(self):
+        """Begins to count what is taken of the device, until pause: others work
+        while this process waits."""
+        self.before = self.free()
+
+    def pause(self):
+        self.taken += self.before - self.free()
+
     def memory(self):
         """Returns MiB: what the process took of the device, and the most that
         its tensors had at once. None where the device has no memory of its own."""
         if not self.gpu:
             return {"mib": None, "allocated_mib": None}
-        taken = self.before - torch.cuda.mem_get_info()[0]
-        return {"mib": taken / MIB, "allocated_mib": torch.cuda.max_memory_allocated() / MIB}
+        return {"mib": self.taken / MIB, "allocated_mib": torch.cuda.max_memory_allocated() / MIB}
 
-    def limits(self, size, seconds=0.5):
+    def limits(self, size):
+        """Returns what measure does, and has its arrays forgotten: they are not
+        of the memory that memory speaks of."""
+        found = self.measure(size)
+        if self.gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        return found
+
+    def measure(self, size, seconds=0.5):
         """Returns what the device has to give: TFLOP/s of a product of square
         matrices of random numbers, in the precision, and GB/s of a copy, bytes
         read and written."""

@@ -153,6 +153,17 @@ def serve(a):
     modes = {"train": side.train, "forward": side.forward, "sample": side.sample}
     others = {"matmul": lambda c: {"gflops": matmul()}, "memory": lambda c: side.device.memory(),
               "limits": lambda c: side.device.limits(c["size"])}
+
+    def timed(command):
+        step = modes[command["do"]]
+        side.device.synchronize()
+        start = time.perf_counter()
+        for _ in range(command["steps"]):
+            step()
+        side.device.synchronize()
+        return {"seconds": time.perf_counter() - start, "images": command["steps"] * a.batch}
+
+    side.device.pause()
     print(json.dumps({
         "name": "torch", "version": torch.__version__, "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in side.net.parameters()), "batch": a.batch,
@@ -160,17 +171,10 @@ def serve(a):
     }), flush=True)
     for line in sys.stdin:
         command = json.loads(line)
-        if command["do"] in others:
-            print(json.dumps(others[command["do"]](command)), flush=True)
-            continue
-        step = modes[command["do"]]
-        side.device.synchronize()
-        start = time.perf_counter()
-        for _ in range(command["steps"]):
-            step()
-        side.device.synchronize()
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "images": command["steps"] * a.batch}), flush=True)
+        side.device.resume()
+        answer = others.get(command["do"], timed)(command)
+        side.device.pause()
+        print(json.dumps(answer), flush=True)
 
 
 def main():

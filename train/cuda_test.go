@@ -164,7 +164,7 @@ const faultyRun = "EDM_TEST_FAULTY_RUN"
 // A kernel that fails in the middle of a graph, in the middle of a step, leaves
 // the state of the step before. The run that goes on from it ends with the bytes
 // of one that nothing disturbed.
-func TestResumeAfterAFault(t *testing.T) {
+func TestResumeAfterAFaultOfTheGPU(t *testing.T) {
 	c := small(t, 6)
 	c.Batch, c.Duration, c.Keep = 4, 2*c.Duration, 9
 	on := func(d *model.Device, outdir string) Options {
@@ -217,7 +217,7 @@ func TestResumeAfterAFault(t *testing.T) {
 // What is planned for a GPU's memory is what a run takes of it, to a thousandth:
 // weights and their like, both programs, and what stages their inputs. On a real
 // device the code of kernels and its way of dividing memory come on top.
-func TestPlannedMemory(t *testing.T) {
+func TestPlannedMemoryOnTheGPU(t *testing.T) {
 	d := gputest.First(t, "bf16")
 	c := quick(t)
 	c.Batch, c.Micro, c.Validation, c.Duration = 8, 4, 4, 16e-6

@@ -51,6 +51,45 @@ func TestTrainingInDeviceMemory(t *testing.T) {
 	}
 }
 
+// A run for which the device's memory does not suffice gives back what it had of it.
+func TestTooLittleMemoryLeavesNoneTaken(t *testing.T) {
+	c := brief(t)
+	b := &detached.Backend{}
+	o := on(t, b)
+	plan, err := Estimate(c, o.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Capacity = plan.StateBytes + plan.ArenaBytes // and nothing for validation
+	if _, err := Run(context.Background(), c, o); err == nil || !strings.Contains(err.Error(), "of memory") {
+		t.Errorf("%v, want what is too little", err)
+	}
+	if b.Used() != 0 {
+		t.Errorf("%d bytes are still in use", b.Used())
+	}
+}
+
+// What is planned for validation is its program's arena and what it keeps.
+func TestPlannedValidation(t *testing.T) {
+	c, o := brief(t), on(t, &detached.Backend{})
+	plan, err := Estimate(c, o.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRun(c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	want := r.validation.program.Program().Program().ArenaBytes()
+	for _, b := range r.validation.batches {
+		want += int64(len(b.Pixels) + 4*len(b.Images) + 4*len(b.Noise))
+	}
+	if plan.ValidationBytes != want {
+		t.Errorf("%d bytes planned, %d kept", plan.ValidationBytes, want)
+	}
+}
+
 // A device that fails in the middle of a step leaves the last state as it was,
 // and another device resumes from it, with a warning.
 func TestFaultLeavesTheLastState(t *testing.T) {

@@ -14,8 +14,8 @@ type PlanInfo struct {
 	Parameters      int
 	ArenaBytes      int64   // compiled step: activations, gradients in flight, scratch
 	StateBytes      int64   // weights, average, moments, gradients
-	ValidationBytes int64   // its compiled program, images and noise
-	DeviceBytes     int64   // of a GPU's memory: all that but validation's images and noise, and what stages inputs and outputs; 0 on other devices
+	ValidationBytes int64   // its compiled program, and images as bytes
+	DeviceBytes     int64   // of a GPU's memory: all that but validation's images, and what stages inputs and outputs; 0 on other devices
 	AllowanceBytes  int64   // of a GPU's memory on top, for the code of kernels and for captured graphs, which only the driver knows
 	FlopsPerImage   float64 // forward and backward, direct convolutions, recomputation left out
 	SecondsPerImage float64 // measured on one microbatch
@@ -44,7 +44,7 @@ func Estimate(c Config, d *model.Device) (PlanInfo, error) {
 			return PlanInfo{}, err
 		}
 		images := (c.Validation + c.Micro - 1) / c.Micro * c.Micro
-		info.ValidationBytes = v.ArenaBytes + int64(images)*int64(m.Config().Dim())*4*2
+		info.ValidationBytes = v.ArenaBytes + int64(images)*int64(m.Config().Dim())
 		held += v.ArenaBytes + v.StagingBytes
 		info.AllowanceBytes = max(info.AllowanceBytes, v.AllowanceBytes) // most kernels are the same
 	}

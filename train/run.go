@@ -120,25 +120,33 @@ func newRun(c Config, o Options) (*run, error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	r := &run{stepper: s, options: o, model: m, training: o.Dataset, snapshotAt: -1, stateAt: -1}
-	objective, err := c.Objective()
-	if err != nil {
+	if err := r.prepare(); err != nil {
+		r.close()
 		return nil, err
-	}
-	r.stats.bins.axis = newAxis(objective)
-	if r.fingerprint, err = fingerprint(o.Dataset); err != nil {
-		return nil, err
-	}
-	if c.Validation > 0 {
-		rest, held, err := data.Split(o.Dataset, c.Validation)
-		if err != nil {
-			return nil, fmt.Errorf("train: %w", err)
-		}
-		if r.validation, err = newValidation(c, m, held); err != nil {
-			return nil, err
-		}
-		r.training = rest
 	}
 	return r, nil
+}
+
+// prepare sets up what is beside the stepper.
+func (r *run) prepare() error {
+	objective, err := r.config.Objective()
+	if err != nil {
+		return err
+	}
+	r.stats.bins.axis = newAxis(objective)
+	if r.fingerprint, err = fingerprint(r.training); err != nil {
+		return err
+	}
+	if r.config.Validation == 0 {
+		return nil
+	}
+	rest, held, err := data.Split(r.training, r.config.Validation)
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	r.validation, err = newValidation(r.config, r.model, held)
+	r.training = rest
+	return err
 }
 
 // open makes or reopens the run's folder, locks it and restores its state.

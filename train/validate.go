@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 
 	"edm/data"
@@ -35,7 +36,7 @@ func newValidation(c Config, m *model.Model, ds data.Dataset) (*validation, erro
 	for at := 0; at < ds.Len(); at += c.Micro {
 		b, err := v.triples(c, ds, at, m.Config().Dim())
 		if err != nil {
-			return nil, fmt.Errorf("train: validation: %w", err)
+			return nil, errors.Join(fmt.Errorf("train: validation: %w", err), program.Close())
 		}
 		v.batches = append(v.batches, b)
 	}

@@ -106,24 +106,31 @@ func TestServePeak(t *testing.T) {
 	}
 }
 
-// The memory of a device is what its backend has in use.
+// The memory of a device is what the workload takes of it, not what others take
+// between its steps.
 func TestServeMemory(t *testing.T) {
 	backend := &detached.Backend{Capacity: 1 << 30}
 	device := model.NewDevice(backend)
-	free, _ := device.FreeMemory()
 	path, _ := tiny(t)
 	w, err := benchmark.Open(path, 2, device)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := server{w, device, free}
-	before := s.memory().MiB
-	if err := w.Run(benchmark.Training); err != nil {
+	s := server{w, device, backend.Used()}
+	others := make([]float32, 1000)
+	if err := device.Mirror(others); err != nil {
 		t.Fatal(err)
 	}
-	a := s.obey([]byte(`{"do":"memory"}`))
-	if a.Error != "" || a.MiB <= before || a.MiB != float64(backend.Used())/(1<<20) {
-		t.Errorf("%+v, before training %g MiB, want %d bytes", a, before, backend.Used())
+	before := s.taken
+	if a := s.attend([]byte(`{"do":"train","steps":1}`)); a.Error != "" {
+		t.Fatal(a.Error)
+	}
+	if err := device.Release(others); err != nil {
+		t.Fatal(err)
+	}
+	a := s.attend([]byte(`{"do":"memory"}`))
+	if a.Error != "" || s.taken <= before || a.MiB != float64(backend.Used())/(1<<20) {
+		t.Errorf("%+v, before training %d bytes, want %d", a, before, backend.Used())
 	}
 }
 

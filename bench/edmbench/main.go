@@ -117,7 +117,7 @@ func run(c config, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer device.Close()
-	free, _ := device.FreeMemory()
+	before, _ := device.FreeMemory()
 	w, err := c.workload(device)
 	if err != nil {
 		return err
@@ -130,7 +130,8 @@ func run(c config, in io.Reader, out io.Writer) error {
 	case c.profile != "":
 		return c.print(out, w)
 	}
-	return server{w, device, free}.serve(in, out)
+	after, _ := device.FreeMemory()
+	return (&server{w, device, before - after}).serve(in, out)
 }
 
 // workload loads the snapshot or makes the preset that the command line names.

@@ -12,7 +12,6 @@ import (
 
 	"edm/internal/benchmark"
 	"edm/internal/cpu"
-	"edm/internal/engine"
 	"edm/model"
 )
 
@@ -48,11 +47,11 @@ type answer struct {
 type server struct {
 	work   *benchmark.Workload
 	device *model.Device
-	free   int64 // bytes of the device before the workload was made
+	taken  int64 // bytes of the device's memory by its own work
 }
 
 // serve answers until the end of in.
-func (s server) serve(in io.Reader, out io.Writer) error {
+func (s *server) serve(in io.Reader, out io.Writer) error {
 	enc := json.NewEncoder(out)
 	h, err := describe(s.work, s.device)
 	if err != nil {
@@ -63,15 +62,26 @@ func (s server) serve(in io.Reader, out io.Writer) error {
 	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		if err := enc.Encode(s.obey(lines.Bytes())); err != nil {
+		if err := enc.Encode(s.attend(lines.Bytes())); err != nil {
 			return err
 		}
 	}
 	return lines.Err()
 }
 
-// obey answers one line.
-func (s server) obey(line []byte) answer {
+// attend answers one line and counts what that takes of the device's memory. Other
+// processes on the device work while this one waits, and what they take is not
+// counted.
+func (s *server) attend(line []byte) answer {
+	before, _ := s.device.FreeMemory()
+	a := s.obey(line)
+	after, _ := s.device.FreeMemory()
+	s.taken += before - after
+	return a
+}
+
+// obey does what one line asks for.
+func (s *server) obey(line []byte) answer {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	var c command
@@ -90,14 +100,12 @@ func (s server) obey(line []byte) answer {
 	return answer{Error: fmt.Sprintf("command %s, want train, forward or sample with 1 or more steps, peak with 1 or more threads, or memory", line)}
 }
 
-// memory returns what the workload has of the device's memory. It is right as
-// long as no other process on the device takes or gives any.
-func (s server) memory() answer {
-	free, ok := s.device.FreeMemory()
-	if _, separate := s.device.Backend().(engine.Memory); !ok || !separate {
+// memory returns what the workload has of the device's memory.
+func (s *server) memory() answer {
+	if _, known := s.device.FreeMemory(); !known || !s.device.HasMemory() {
 		return answer{Error: "the device has no memory of its own: -device cuda has"}
 	}
-	return answer{MiB: float64(s.free-free) / (1 << 20)}
+	return answer{MiB: float64(s.taken) / (1 << 20)}
 }
 
 // timed runs steps.

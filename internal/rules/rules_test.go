@@ -7,8 +7,11 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +73,38 @@ func imports(t *testing.T, p goPackage) []string {
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)
+}
+
+// What runs programs on a GPU outside of internal/cuda is among the tests that the
+// Makefile names: others would run nowhere.
+func TestCUDATests(t *testing.T) {
+	text, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^CUDA_TESTS = (.+)$`).FindSubmatch(text)
+	if m == nil {
+		t.Fatal("the Makefile names no CUDA_TESTS")
+	}
+	named, test := regexp.MustCompile(string(m[1])), regexp.MustCompile(`(?m)^func (Test\w+)`)
+	found := 0
+	for _, p := range packages(t) {
+		text, err := os.ReadFile(filepath.Join(p.Dir, "cuda_test.go"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range test.FindAllSubmatch(text, -1) {
+			if found++; !named.Match(f[1]) {
+				t.Errorf("%s: %s is none of the CUDA_TESTS of the Makefile: call it ...OnTheGPU", p.ImportPath, f[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d tests were found", found)
+	}
 }
 
 func TestImports(t *testing.T) {
