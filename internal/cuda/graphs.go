@@ -21,7 +21,7 @@ type recorded struct {
 	graph     *driver.Graph
 }
 
-// close gives back what a program captured took, which must not be running.
+// closeRecorded gives back what a captured program takes, which must not be running.
 func (b *Backend) closeRecorded(g *recorded) error {
 	return errors.Join(g.graph.Close(), b.free(g.maps))
 }
