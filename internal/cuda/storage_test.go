@@ -305,6 +305,29 @@ func TestPackingIsItsReaders(t *testing.T) {
 	must(t, r.Close())
 }
 
+// A program takes the memory that its plan says, which callers compare with what is
+// free, up to what a device rounds an allocation to.
+func TestPlanIsAllocated(t *testing.T) {
+	const rounding = 4 << 20
+	b := backend(t, bf16)
+	c, err := unet.Preset("demo")
+	must(t, err)
+	c.ImgResolution, c.InChannels, c.OutChannels = 32, 3, 3
+	p := newNetwork(t, c, 16).compile(t, b, 0)
+	if p.ArenaBytes() < 8*rounding {
+		t.Fatalf("an arena of %d bytes shows nothing", p.ArenaBytes())
+	}
+	before, err := b.Free()
+	must(t, err)
+	r, err := b.NewRunner(p)
+	must(t, err)
+	after, err := b.Free()
+	must(t, err, r.Close())
+	if taken := before - after; taken < p.ArenaBytes() || taken > p.ArenaBytes()+rounding {
+		t.Errorf("%d bytes were allocated, %d planned", taken, p.ArenaBytes())
+	}
+}
+
 // unpacking returns a backend for bf16 that stores no value as packed pixels.
 func unpacking(t *testing.T) *Backend {
 	t.Helper()
