@@ -53,8 +53,8 @@ func TestRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.training.batch.Dropout != 0.1 {
-			t.Errorf("dropout is %g afterwards, want 0.1", w.training.batch.Dropout)
+		if w.training.batches[0].Dropout != 0.1 {
+			t.Errorf("dropout is %g afterwards, want 0.1", w.training.batches[0].Dropout)
 		}
 		return f
 	}
@@ -188,6 +188,27 @@ func TestRun(t *testing.T) {
 	}
 	if err := w.Run("both"); err == nil {
 		t.Error("mode both: no error")
+	}
+}
+
+// A training step sends its pixels as bytes, and a few numbers for each image.
+func TestTrainingSendsBytes(t *testing.T) {
+	const batch, numbers, fixed = 3, 64, 32 // numbers: bytes an image, fixed: a step
+	b := &detached.Backend{}
+	w := newTiny(t, batch, model.NewDevice(b))
+	pixels := int64(batch * w.Model().Config().Dim())
+	for step := range 4 {
+		before := b.Sent()
+		if err := w.Run(Training); err != nil {
+			t.Fatal(err)
+		}
+		if sent := b.Sent() - before; sent < pixels || sent > pixels+batch*numbers+fixed {
+			t.Errorf("step %d sent %d bytes for %d pixels", step, sent, pixels)
+		}
+	}
+	one, two := w.training.batches[0], w.training.batches[1]
+	if slices.Equal(one.Pixels, two.Pixels) || !slices.Equal(one.Counter, []int64{12, 13, 14}) || !slices.Equal(two.Counter, []int64{9, 10, 11}) {
+		t.Errorf("images %v and %v, want those of the steps to come and before, with pixels of their own", one.Counter, two.Counter)
 	}
 }
 

@@ -1,6 +1,5 @@
 // Package benchmark is the work that every measurement of the project times:
-// training steps, evaluations and draws of a denoiser on one batch of random
-// inputs. The comparisons (bench/), edm-train --bench and docs/performance.md all
+// training steps, evaluations and draws of a denoiser on random inputs. The comparisons (bench/), edm-train --bench and docs/performance.md all
 // measure it here, so that their figures are figures of the same thing.
 package benchmark
 
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"edm/internal/engine"
 	"edm/internal/rng"
 	"edm/internal/safetensors"
 	"edm/loss"
@@ -31,7 +31,7 @@ const (
 	Sampling Mode = "sample"  // the batch drawn from noise: NFE evaluations of D, and the solver between them
 )
 
-// Workload is a denoiser with weights and a fixed batch of inputs. What only
+// Workload is a denoiser with weights and inputs of one batch size. What only
 // training or only evaluation needs is made at first use: the memory of a
 // process that does one of them is that of this one. A Workload is for one
 // goroutine at a time.
@@ -48,10 +48,11 @@ type Workload struct {
 	training *training
 }
 
-// training is the state of the optimiser and the batch it sees.
+// training is the state of the optimiser and the batches it sees by turns: each
+// step's images are new to the device, as in training.
 type training struct {
 	loss          *model.Loss
-	batch         model.Batch
+	batches       [2]model.Batch
 	losses        []float64
 	grad, ema     []float32
 	moment1, mom2 []float32
@@ -169,11 +170,12 @@ const evalSigma = 0.7
 // forward evaluates D(x; sigma) of the batch once.
 func (w *Workload) forward() error {
 	if w.x == nil {
-		b := newBatch(w.model.Config(), w.batch)
-		w.x = make([]float64, len(b.Images))
-		w.d = make([]float64, len(b.Images))
-		for i, y := range b.Images {
-			w.x[i] = float64(y) + evalSigma*float64(b.Noise[i])
+		b := newBatch(w.model.Config(), w.batch, 0)
+		images, noise := contents(&b)
+		w.x = make([]float64, len(images))
+		w.d = make([]float64, len(images))
+		for i, y := range images {
+			w.x[i] = float64(y) + evalSigma*float64(noise[i])
 		}
 	}
 	if err := w.startEvaluating(); err != nil {
@@ -212,9 +214,12 @@ func (w *Workload) startTraining() error {
 	}
 	size := len(w.weights)
 	w.training = &training{
-		loss: l, batch: newBatch(w.model.Config(), w.batch), losses: make([]float64, w.batch),
+		loss: l, losses: make([]float64, w.batch),
 		grad: make([]float32, size), ema: make([]float32, size),
 		moment1: make([]float32, size), mom2: make([]float32, size),
+	}
+	for i := range w.training.batches {
+		w.training.batches[i] = newBatch(w.model.Config(), w.batch, i)
 	}
 	copy(w.training.ema, w.weights)
 	return w.device.Mirror(w.training.flat()...)
@@ -223,13 +228,25 @@ func (w *Workload) startTraining() error {
 // flat returns the buffers that training has beside the weights.
 func (t *training) flat() [][]float32 { return [][]float32{t.grad, t.ema, t.moment1, t.mom2} }
 
-// gradient computes the loss of the batch and its gradient.
+// gradient computes the loss of a step's batch and its gradient, and has the next
+// one sent meanwhile, as training does. Making the noise of the seed and the
+// images' numbers is part of it: on a GPU within the program, on a processor before
+// it, on the goroutine that runs it. Pixels and noise levels are there already.
 func (w *Workload) gradient() error {
 	t := w.training
-	for i := range t.batch.Counter {
-		t.batch.Counter[i] = t.step*int64(w.batch) + int64(i)
+	if err := t.loss.Start(w.weights, t.grad, t.at(t.step)); err != nil {
+		return err
 	}
-	return t.loss.Run(w.weights, t.grad, t.losses, &t.batch)
+	return errors.Join(t.loss.Prefetch(t.at(t.step+1)), t.loss.Wait(t.losses))
+}
+
+// at returns the batch of a step.
+func (t *training) at(step int64) *model.Batch {
+	b := &t.batches[step%2]
+	for i := range b.Counter {
+		b.Counter[i] = step*int64(len(b.Counter)) + int64(i)
+	}
+	return b
 }
 
 // update advances the weights along the gradient.
@@ -243,24 +260,34 @@ func (w *Workload) update() error {
 	return w.device.Adam(u, w.weights, t.ema, t.moment1, t.mom2, t.grad)
 }
 
-// newBatch returns n random images with random noise at random noise levels,
-// and the network's dropout. Its gradient is that of the mean over images of
-// the sum over pixels.
-func newBatch(c model.Config, n int) model.Batch {
+// newBatch returns n random images at random noise levels, the network's dropout,
+// and by which numbers noise is drawn: what training gives a device, for image
+// numbers from turn*n on. Its gradient is that of the mean over images of the sum
+// over pixels.
+func newBatch(c model.Config, n, turn int) model.Batch {
 	b := model.Batch{
-		Images: make([]float32, n*c.Dim()), Noise: make([]float32, n*c.Dim()),
+		Pixels: make([]uint8, n*c.Dim()), Stream: rng.Noise,
 		Sigma: make([]float64, n), Weight: make([]float64, n), Counter: make([]int64, n),
 		Seed: seed, Dropout: c.Network.Dropout, Gradient: 1 / float64(n),
 	}
 	objective := loss.Default()
-	images, noise := rng.New(seed, rng.Latents, 0), rng.New(seed, rng.Noise, 0)
-	for i := range b.Images {
-		b.Images[i] = float32(0.5 * images.Normal())
-		b.Noise[i] = float32(noise.Normal())
+	images := rng.New(seed, rng.Latents, uint64(turn))
+	for i := range b.Pixels {
+		b.Pixels[i] = uint8(images.Intn(256))
 	}
-	for i := range b.Sigma {
-		b.Sigma[i] = objective.Draw(seed, uint64(i))
+	for i := range n {
+		k := turn*n + i
+		b.Counter[i] = int64(k)
+		b.Sigma[i] = objective.Draw(seed, uint64(k))
 		b.Weight[i] = objective.Weight(b.Sigma[i])
 	}
 	return b
+}
+
+// contents returns the images and the noise that a batch stands for.
+func contents(b *model.Batch) (images, noise []float32) {
+	images, noise = make([]float32, len(b.Pixels)), make([]float32, len(b.Pixels))
+	engine.Pixels(b.Pixels).Fill(images)
+	engine.Normals{Seed: b.Seed, Stream: b.Stream, Index: b.Counter}.Fill(noise)
+	return images, noise
 }

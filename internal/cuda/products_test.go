@@ -166,13 +166,16 @@ func everyPrecision(t *testing.T, f func(t *testing.T, p precision)) {
 	}
 }
 
-// everyTarget runs a test for each target that the table's device has.
+// targets returns those that the table's device has.
+func (b *table) targets() []target {
+	return slices.DeleteFunc(slices.Clone(targets), func(to target) bool { return to.wgmma && !hasWGMMA(b.device.Info()) })
+}
+
+// everyTarget runs a test for each of them.
 func everyTarget(t *testing.T, b *table, f func(t *testing.T, to target)) {
 	t.Helper()
-	for _, to := range targets {
-		if !to.wgmma || hasWGMMA(b.device.Info()) {
-			t.Run(to.String(), func(t *testing.T) { f(t, to) })
-		}
+	for _, to := range b.targets() {
+		t.Run(to.String(), func(t *testing.T) { f(t, to) })
 	}
 }
 

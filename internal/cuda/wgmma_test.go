@@ -135,3 +135,13 @@ func TestWGMMAPrograms(t *testing.T) {
 		t.Errorf("%d bytes are free after a program, %d after another like it", free[0], free[1])
 	}
 }
+
+// TestTensorMapRefused: a map that the driver cannot make names its kernel.
+func TestTensorMapRefused(t *testing.T) {
+	b := backend(t, bf16)
+	crooked := tensorMap{at: 8, extents: [4]int{8, 1, 1, 1}, box: [4]int{hopperStep, 1, 1, 1}}
+	l := &ready{launch: launch{module: "m", name: "k", args: []any{int32(1), crooked}}}
+	if at, err := b.place([]*ready{l}); at != 0 || err == nil || !strings.Contains(err.Error(), "argument 1 of kernel m.k") {
+		t.Errorf("memory %#x, error %v, want one that names the kernel and the argument", at, err)
+	}
+}

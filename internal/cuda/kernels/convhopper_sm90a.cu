@@ -16,7 +16,8 @@
 // measured.
 //
 // No sum depends on scheduling. An image's results do not depend on the batch: terms
-// are added in the order of channels, 64 at a time, and of taps within these, whatever the tile.
+// are added in the order of channels, 64 at a time, and of taps within these,
+// whatever the tile.
 #include "prelude.cuh"
 
 #include "hopper.cuh"
@@ -26,7 +27,6 @@
 #include "convgeometry.cuh"
 
 #include "convforward.cuh"
-
 #include "hopperring.cuh"
 
 #include "hopperforward.cuh"
