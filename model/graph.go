@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"edm/internal/engine"
 	"edm/internal/op"
 	"edm/unet"
 )
@@ -24,6 +25,7 @@ type graph struct {
 	dropout                  *unet.Dropout  // nil in evaluation
 	params                   []unet.Param
 	flat                     gorgonia.Nodes   // outputs that go to flat buffers, as the parameters come from them
+	pixels, normals          gorgonia.Nodes   // inputs that are mostly fed
 	blocks                   []gorgonia.Nodes // inside each residual block
 	d                        *gorgonia.Node   // D(x; sigma)
 }
@@ -32,14 +34,14 @@ func newGraph(n int, dtype tensor.Dtype) *graph {
 	return &graph{ExprGraph: gorgonia.NewGraph(), dtype: dtype, n: n}
 }
 
-// mirrored returns the inputs and outputs that lie in flat buffers, which a GPU
-// has counterparts of.
-func (g *graph) mirrored() gorgonia.Nodes {
-	nodes := slices.Clone(g.flat)
+// given returns what inputs and outputs are bound to. Those that lie in flat buffers
+// have counterparts on a GPU.
+func (g *graph) given() engine.Given {
+	mirrored := slices.Clone(g.flat)
 	for _, p := range g.params {
-		nodes = append(nodes, p.Node)
+		mirrored = append(mirrored, p.Node)
 	}
-	return nodes
+	return engine.Given{Mirrored: mirrored, Pixels: g.pixels, Normals: g.normals}
 }
 
 // input adds a named input of the graph's float type.

@@ -75,7 +75,7 @@ func (m *Model) compile(g *graph, outputs ...*gorgonia.Node) (*program, error) {
 // load makes a compiled graph ready to run and binds buffers to the coefficients
 // and labels.
 func (m *Model) load(g *graph, compiled *engine.Program) (*program, error) {
-	need, err := compiled.Footprint(g.mirrored()...)
+	need, err := compiled.Footprint(g.given())
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,10 @@ func (m *Model) lossGraph(o Objective, n int, training bool) (*lossGraph, error)
 		y: g.images("y", c), noise: g.images("noise", c),
 		one: g.input("one", n), sigma: g.input("sigma", n), weight: g.input("weight", n),
 	}}
+	g.normals = gorgonia.Nodes{l.in.noise}
+	if !training || c.AugmentDim == 0 { // augmented images are no pixels
+		g.pixels = gorgonia.Nodes{l.in.y}
+	}
 	var err error
 	if l.losses, err = l.in.nodes(g, m.config, o, training); err != nil || !training {
 		return l, err

@@ -61,8 +61,9 @@ func light(n *gorgonia.Node) bool {
 type LossPlan struct {
 	ArenaBytes int64 // peak memory beside inputs, losses, weights and gradients
 	// Of a GPU's memory beside the arena; 0 on other devices. Staging is for the
-	// inputs and losses, Allowance for the code of kernels and for captured graphs,
-	// whose size only the driver knows.
+	// inputs and losses: drawn noise, and Pixels, or Images in the training of a
+	// network with augmentation labels. Allowance is for the code of kernels and for
+	// captured graphs, whose size only the driver knows.
 	StagingBytes, AllowanceBytes int64
 
 	LiveBytes  int64 // the least that any placement of its values could do with
@@ -81,7 +82,7 @@ func (m *Model) PlanLoss(o Objective, n int, training bool, r Recompute) (LossPl
 	if err != nil {
 		return LossPlan{}, err
 	}
-	need, err := p.Footprint(g.mirrored()...)
+	need, err := p.Footprint(g.given())
 	if err != nil {
 		return LossPlan{}, err
 	}

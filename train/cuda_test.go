@@ -214,13 +214,23 @@ func TestResumeAfterAFaultOfTheGPU(t *testing.T) {
 	}
 }
 
-// What is planned for a GPU's memory is what a run takes of it, to a thousandth:
-// weights and their like, both programs, and what stages their inputs. On a real
-// device the code of kernels and its way of dividing memory come on top.
+// What is planned for a GPU's memory is what a run takes of it, but for the
+// optimiser's few numbers and the ends of flat buffers: weights and their like,
+// both programs, what stages their inputs and what is made of that, of images as
+// bytes and of augmented ones. On a real device the code of kernels and its way of
+// dividing memory come on top.
 func TestPlannedMemoryOnTheGPU(t *testing.T) {
 	d := gputest.First(t, "bf16")
-	c := quick(t)
-	c.Batch, c.Micro, c.Validation, c.Duration = 8, 4, 4, 16e-6
+	for _, augment := range []float64{0, 0.3} {
+		c := quick(t)
+		c.Batch, c.Micro, c.Validation, c.Duration, c.Augment = 8, 4, 4, 16e-6, augment
+		plannedMemory(t, c, d)
+	}
+}
+
+func plannedMemory(t *testing.T, c Config, d *model.Device) {
+	t.Helper()
+	const rest = 512 // bytes
 	plan, err := Estimate(c, d)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +251,7 @@ func TestPlannedMemoryOnTheGPU(t *testing.T) {
 	mustRun(t, c, o)
 	taken := before - least
 	t.Logf("planned %d bytes and %d for kernels, taken %d", plan.DeviceBytes, plan.AllowanceBytes, taken)
-	if strings.Contains(d.String(), "emulated") && math.Abs(float64(taken-plan.DeviceBytes)) > 1e-3*float64(plan.DeviceBytes) {
+	if strings.Contains(d.String(), "emulated") && max(taken-plan.DeviceBytes, plan.DeviceBytes-taken) > rest {
 		t.Errorf("%d bytes were taken, %d planned", taken, plan.DeviceBytes)
 	}
 	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes {

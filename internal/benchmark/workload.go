@@ -1,6 +1,7 @@
 // Package benchmark is the work that every measurement of the project times:
-// training steps, evaluations and draws of a denoiser on random inputs. The comparisons (bench/), edm-train --bench and docs/performance.md all
-// measure it here, so that their figures are figures of the same thing.
+// training steps, evaluations and draws of a denoiser on random inputs. The
+// comparisons (bench/), edm-train --bench and docs/performance.md all measure it
+// here, so that their figures are figures of the same thing.
 package benchmark
 
 import (

@@ -1,15 +1,15 @@
 // Package cuda runs compiled programs on an NVIDIA GPU with the project's own
 // kernels. It is an engine.Backend that is also an engine.Executor, an
-// engine.Memory and an engine.Updater.
+// engine.Memory and an engine.Updater, and an engine.Planner and engine.Meter.
 //
 // A program has one arena in device memory. Its inputs and outputs are used in
 // place where the caller's slices are mirrored, which those of weights,
 // gradients and moments are; others pass through page-locked memory, on a stream
 // of their own. Images and noise of training are made on the device, of bytes and
-// of image numbers (engine.Feeder). The first run of a program starts its kernels one by one and
-// checks each, so that a fault names its kernel and operation; then they are
-// captured into a CUDA graph that later runs replay, whose kernels tell the host
-// when they begin.
+// of image numbers (engine.Feeder). The first run of a program starts its kernels
+// one by one and checks each, so that a fault names its kernel and operation; then
+// they are captured into a CUDA graph that later runs replay, whose kernels tell
+// the host when they begin.
 //
 // All that needs CUDA has the build tag gpu. Without it Open says what to build.
 package cuda

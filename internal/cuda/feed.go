@@ -41,7 +41,7 @@ func (d *fed) set(f engine.Feed) {
 	case engine.Pixels:
 		d.sent = f
 	case engine.Normals:
-		d.draw = append(append(d.draw[:0], int64(f.Seed), int64(f.Stream)), f.Index...)
+		d.draw = f.Words(d.draw)
 		d.sent = bytesOf(engine.Buffer{I64: d.draw})
 	}
 }

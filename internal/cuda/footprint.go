@@ -3,6 +3,9 @@
 package cuda
 
 import (
+	"slices"
+
+	"edm/internal/cuda/driver"
 	"edm/internal/cuda/ptx"
 	"edm/internal/engine"
 )
@@ -19,14 +22,15 @@ const (
 
 var _ engine.Planner = (*Backend)(nil)
 
-// Beside implements engine.Planner. Inputs lie in device memory twice. A module
-// that is not loaded is allowed as many bytes as its text has.
-func (b *Backend) Beside(p *engine.Program, inputs, outputs []int) (engine.Footprint, error) {
+// Beside implements engine.Planner. What is sent lies in device memory twice. A
+// graph has the tensor maps of its launches, and a module that is not loaded is
+// allowed as many bytes as its text has.
+func (b *Backend) Beside(p *engine.Program, staged engine.Staged) (engine.Footprint, error) {
 	var f engine.Footprint
-	for _, n := range inputs {
+	for _, n := range staged.Inputs {
 		f.Staging += 2 * int64(roundUp(n))
 	}
-	for _, n := range outputs {
+	for _, n := range slices.Concat(staged.Made, staged.Outputs) {
 		f.Staging += int64(roundUp(n))
 	}
 	s, err := b.storage(p)
@@ -34,9 +38,13 @@ func (b *Backend) Beside(p *engine.Program, inputs, outputs []int) (engine.Footp
 		return f, err
 	}
 	used := map[string]bool{}
+	if len(staged.Made) > 0 {
+		used["feed"] = true
+		f.Allowance += graphsAllowed * launchAllowance * int64(len(staged.Made))
+	}
 	for i := range s.steps {
 		for _, l := range s.steps[i].launches(operands{}, nowhere, anywhere) {
-			f.Allowance += graphsAllowed * launchAllowance
+			f.Allowance += graphsAllowed * int64(launchAllowance+l.tensorMaps()*driver.TensorMapSize)
 			used[l.module] = true
 		}
 	}

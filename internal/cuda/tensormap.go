@@ -34,6 +34,17 @@ func (m tensorMap) encode(d *driver.Device) ([driver.TensorMapSize]byte, error) 
 	return d.EncodeTensorMap(e)
 }
 
+// tensorMaps returns the number of tensor maps among the arguments.
+func (l *launch) tensorMaps() int {
+	n := 0
+	for _, a := range l.args {
+		if _, ok := a.(tensorMap); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // place puts the tensor maps of launches into device memory and their addresses among
 // the arguments. The memory, 0 if there are no maps, is to be freed when the launches
 // are done.

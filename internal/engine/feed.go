@@ -43,6 +43,15 @@ type Normals struct {
 	Index  []int64
 }
 
+// Draws are sent as int64: seed and stream, and then the indices.
+const drawBytes, drawHead = 8, 2
+
+// Words returns what is sent for the draws, in the memory of to as far as that
+// suffices.
+func (d Normals) Words(to []int64) []int64 {
+	return append(append(to[:0], int64(d.Seed), int64(d.Stream)), d.Index...)
+}
+
 // Fill implements Feed. The draws of a device are equal to rounding, since its
 // logarithm, sine and cosine are its own.
 func (d Normals) Fill(dst []float32) {

@@ -15,20 +15,31 @@ func (f Footprint) Total() int64 { return f.Arena + f.Staging + f.Allowance }
 // Planner is implemented by an Executor that takes more of its memory for a
 // program than the arena.
 type Planner interface {
-	// Beside returns what a program takes beside its arena: Staging for inputs and
-	// outputs of so many bytes each, and Allowance.
-	Beside(p *Program, inputs, outputs []int) (Footprint, error)
+	// Beside returns what a program takes beside its arena: Staging and Allowance.
+	Beside(p *Program, s Staged) (Footprint, error)
 }
 
-// Footprint returns what the program will take, before anything is allocated, if
-// those of its inputs and outputs are mirrored (Memory). Nodes that are neither
-// are passed over.
-func (p *Program) Footprint(mirrored ...*gorgonia.Node) (Footprint, error) {
+// Staged are the bytes of what a device holds of a program's inputs and outputs.
+type Staged struct {
+	Inputs  []int // of each that is sent, or of what is sent for it
+	Made    []int // of each input that is made of what is sent
+	Outputs []int
+}
+
+// Given says what inputs and outputs of a program are bound to. All others are
+// given as they are, and nodes that are neither are passed over.
+type Given struct {
+	Mirrored gorgonia.Nodes // parts of flat buffers that are mirrored (Memory)
+	Pixels   gorgonia.Nodes // inputs that are fed Pixels
+	Normals  gorgonia.Nodes // inputs that are fed Normals, an index for each of the first dimension
+}
+
+// Footprint returns what the program will take, before anything is allocated.
+func (p *Program) Footprint(g Given) (Footprint, error) {
 	var f Footprint
 	if b, ok := p.backend.(Planner); ok {
-		inputs, outputs := p.staged(mirrored)
 		var err error
-		if f, err = b.Beside(p, inputs, outputs); err != nil {
+		if f, err = b.Beside(p, p.staged(g)); err != nil {
 			return f, err
 		}
 	}
@@ -36,23 +47,35 @@ func (p *Program) Footprint(mirrored ...*gorgonia.Node) (Footprint, error) {
 	return f, nil
 }
 
-// staged returns the bytes of each input and output that is not mirrored.
-func (p *Program) staged(mirrored []*gorgonia.Node) (inputs, outputs []int) {
-	skip := make([]bool, len(p.values))
-	for _, n := range mirrored {
-		if id, ok := p.ids[n]; ok {
-			skip[id] = true
-		}
-	}
+// staged returns what is staged of the inputs and outputs.
+func (p *Program) staged(g Given) Staged {
+	mirrored, pixels, normals := p.among(g.Mirrored), p.among(g.Pixels), p.among(g.Normals)
+	var s Staged
 	for id, v := range p.values {
 		bytes := v.shape.TotalSize() * v.dtype.Size()
 		switch {
-		case skip[id]:
-		case v.role == Input:
-			inputs = append(inputs, bytes)
+		case mirrored[id]:
 		case v.role == Output:
-			outputs = append(outputs, bytes)
+			s.Outputs = append(s.Outputs, bytes)
+		case v.role != Input:
+		case pixels[id]:
+			s.Inputs, s.Made = append(s.Inputs, v.shape.TotalSize()), append(s.Made, bytes)
+		case normals[id]:
+			s.Inputs, s.Made = append(s.Inputs, drawBytes*(drawHead+v.shape[0])), append(s.Made, bytes)
+		default:
+			s.Inputs = append(s.Inputs, bytes)
 		}
 	}
-	return inputs, outputs
+	return s
+}
+
+// among returns which values are those of nodes.
+func (p *Program) among(nodes gorgonia.Nodes) map[int]bool {
+	set := map[int]bool{}
+	for _, n := range nodes {
+		if id, ok := p.ids[n]; ok {
+			set[id] = true
+		}
+	}
+	return set
 }
