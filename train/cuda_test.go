@@ -216,9 +216,14 @@ func TestResumeAfterAFault(t *testing.T) {
 
 // What is planned for a GPU's memory is what a run takes of it, to a thousandth:
 // weights and their like, both programs, and what stages their inputs. On a real
-// device the code of kernels and its way of dividing memory come on top.
+// device the code of kernels and its way of dividing memory come on top, and some
+// of that stays.
 func TestPlannedMemory(t *testing.T) {
 	d := gputest.First(t, "bf16")
+	emulated, own := strings.Contains(d.String(), "emulated"), int64(64<<20)
+	if emulated {
+		own = 0
+	}
 	c := quick(t)
 	c.Batch, c.Micro, c.Validation, c.Duration = 8, 4, 4, 16e-6
 	plan, err := Estimate(c, d)
@@ -241,13 +246,13 @@ func TestPlannedMemory(t *testing.T) {
 	mustRun(t, c, o)
 	taken := before - least
 	t.Logf("planned %d bytes and %d for kernels, taken %d", plan.DeviceBytes, plan.AllowanceBytes, taken)
-	if strings.Contains(d.String(), "emulated") && math.Abs(float64(taken-plan.DeviceBytes)) > 1e-3*float64(plan.DeviceBytes) {
+	if emulated && math.Abs(float64(taken-plan.DeviceBytes)) > 1e-3*float64(plan.DeviceBytes) {
 		t.Errorf("%d bytes were taken, %d planned", taken, plan.DeviceBytes)
 	}
-	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes {
+	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes+own {
 		t.Errorf("%d bytes were taken, at most %d and %d allowed", taken, plan.DeviceBytes, plan.AllowanceBytes)
 	}
-	if left := before - free(); left > 1<<20 {
+	if left := before - free(); left > 1<<20+own {
 		t.Errorf("%d bytes were left behind", left)
 	}
 }
