@@ -218,7 +218,7 @@ func TestResumeAfterAFaultOfTheGPU(t *testing.T) {
 // optimiser's few numbers and the ends of flat buffers: weights and their like,
 // both programs, what stages their inputs and what is made of that, of images as
 // bytes and of augmented ones. On a real device the code of kernels and its way of
-// dividing memory come on top.
+// dividing memory come on top, and some of that stays.
 func TestPlannedMemoryOnTheGPU(t *testing.T) {
 	d := gputest.First(t, "bf16")
 	for _, augment := range []float64{0, 0.3} {
@@ -231,6 +231,10 @@ func TestPlannedMemoryOnTheGPU(t *testing.T) {
 func plannedMemory(t *testing.T, c Config, d *model.Device) {
 	t.Helper()
 	const rest = 512 // bytes
+	emulated, own := strings.Contains(d.String(), "emulated"), int64(64<<20)
+	if emulated {
+		own = 0
+	}
 	plan, err := Estimate(c, d)
 	if err != nil {
 		t.Fatal(err)
@@ -251,17 +255,13 @@ func plannedMemory(t *testing.T, c Config, d *model.Device) {
 	mustRun(t, c, o)
 	taken := before - least
 	t.Logf("planned %d bytes and %d for kernels, taken %d", plan.DeviceBytes, plan.AllowanceBytes, taken)
-	emulated, kept := strings.Contains(d.String(), "emulated"), int64(1<<20)
-	if !emulated {
-		kept += plan.AllowanceBytes // kernels stay loaded
-	}
 	if emulated && max(taken-plan.DeviceBytes, plan.DeviceBytes-taken) > rest {
 		t.Errorf("%d bytes were taken, %d planned", taken, plan.DeviceBytes)
 	}
-	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes {
+	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes+own {
 		t.Errorf("%d bytes were taken, at most %d and %d allowed", taken, plan.DeviceBytes, plan.AllowanceBytes)
 	}
-	if left := before - free(); left > kept {
+	if left := before - free(); left > 1<<20+own {
 		t.Errorf("%d bytes were left behind", left)
 	}
 }

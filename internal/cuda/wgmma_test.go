@@ -131,7 +131,8 @@ func TestWGMMAPrograms(t *testing.T) {
 		free[turn], err = b.device.FreeMem()
 		must(t, err)
 	}
-	if free[0] != free[1] {
+	// A real driver's memory comes in larger pieces, and others take of it too.
+	if emulated := strings.Contains(b.String(), "emulated"); emulated && free[0] != free[1] {
 		t.Errorf("%d bytes are free after a program, %d after another like it", free[0], free[1])
 	}
 }

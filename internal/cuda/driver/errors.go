@@ -37,11 +37,15 @@ const (
 	LaunchFailed   Code = C.CUDA_ERROR_LAUNCH_FAILED
 )
 
+// contained is CUDA_ERROR_CONTAINED, which came with CUDA 12.8, and which the
+// binding's header lacks: an error of the hardware that harms this process alone.
+const contained Code = 226
+
 // Lost reports whether the code says that the context is of no use any more: a
 // kernel or the device failed, and every later call returns an error.
 func (c Code) Lost() bool {
 	switch c {
-	case C.CUDA_ERROR_ECC_UNCORRECTABLE, C.CUDA_ERROR_LAUNCH_TIMEOUT, C.CUDA_ERROR_ASSERT,
+	case C.CUDA_ERROR_ECC_UNCORRECTABLE, contained, C.CUDA_ERROR_LAUNCH_TIMEOUT, C.CUDA_ERROR_ASSERT,
 		C.CUDA_ERROR_HARDWARE_STACK_ERROR, C.CUDA_ERROR_ILLEGAL_INSTRUCTION, C.CUDA_ERROR_MISALIGNED_ADDRESS,
 		C.CUDA_ERROR_INVALID_ADDRESS_SPACE, C.CUDA_ERROR_INVALID_PC, IllegalAddress, LaunchFailed:
 		return true

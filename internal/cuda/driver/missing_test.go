@@ -135,3 +135,18 @@ func TestCapabilities(t *testing.T) {
 		t.Errorf("%v: want the device and its capability", err)
 	}
 }
+
+// Codes after which a context is of no use, by the driver's numbers: errors of memory
+// and of hardware, a kernel that took too long, a wrong address, a failed launch.
+func TestLost(t *testing.T) {
+	for _, c := range []Code{214, 226, 702, 700, 719} {
+		if !c.Lost() {
+			t.Errorf("%v leaves the context as it was", c)
+		}
+	}
+	for _, c := range []Code{OutOfMemory, NoDevice, InvalidPTX, NotFound} {
+		if c.Lost() {
+			t.Errorf("%v loses the context", c)
+		}
+	}
+}
