@@ -99,7 +99,8 @@ DEVICE void multiply(float (&d)[T::own / 2], const Ring& ring, int consumer, int
   Turn t = {0, 0};
   int before = 0;
   // Sums begin as zeros, not with a product that ignores them: with registers that
-  // nothing has defined, the assemblers of CUDA 12 let no two products be in flight.
+  // nothing has defined, the assemblers of CUDA 12.3 and 12.4 let no two products be
+  // in flight.
 #pragma unroll
   for (float& v : d) v = 0.0f;
   wgmma_fence(d);
