@@ -71,6 +71,9 @@ func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 		}
 		return nil
 	})
+	if err != nil { // what was started before reads the maps
+		err = errors.Join(err, r.b.compute.Synchronize())
+	}
 	if err = errors.Join(err, r.b.free(maps)); err != nil {
 		return 0, fmt.Errorf("operation %d, %s: %w", i, opName(&r.program.Steps[i]), err)
 	}

@@ -98,6 +98,11 @@ DEVICE void multiply(float (&d)[T::own / 2], const Ring& ring, int consumer, int
   const bool leader = threadIdx.x % 32 == 0;
   Turn t = {0, 0};
   int before = 0;
+  // Sums begin as zeros, not with a product that ignores them: with registers that
+  // nothing has defined, the assemblers of CUDA 12.3 and 12.4 let no two products be
+  // in flight.
+#pragma unroll
+  for (float& v : d) v = 0.0f;
   wgmma_fence(d);
   for (int step = 0; step < steps; step++) {
     mbarrier_wait(ring.full + t.stage, t.parity);
@@ -105,7 +110,7 @@ DEVICE void multiply(float (&d)[T::own / 2], const Ring& ring, int consumer, int
 #pragma unroll
     for (unsigned k = 0; k < STEP / 16; k++)
       wgmma_bf16<T::own, major, major>(d, wgmma_advance(a, at + k * each),
-                                       wgmma_advance(b, at + k * each), step > 0 || k > 0);
+                                       wgmma_advance(b, at + k * each), true);
     wgmma_commit();
     wgmma_wait<1>();
     if (leader && step > 0) mbarrier_arrive(ring.empty + before);
