@@ -2,7 +2,8 @@
 GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
-# Tests outside of internal/cuda that run programs on a GPU.
+# Tests outside of internal/cuda that run programs on a GPU. What they run on the
+# processor alone, make test runs.
 CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices|AFault|PlannedMemory
 
 # Tests of operations that are quick and meet every kind of kernel.
@@ -42,7 +43,7 @@ cuda-emulated: cuda-binding
 	bash internal/cuda/emulator/build.sh build/cuda/emulator
 	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" && \
 		$(GO) test -count=1 -tags gpu ./internal/cuda/... && \
-		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' ./model ./train ./cmd/... && \
+		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' -skip 'Reference.*/portable' ./model ./train ./cmd/... && \
 		EDM_EMULATOR_SEED=3 EDM_EMULATOR_COPIES=eager $(GO) test -count=1 -tags gpu -run '$(CUDA_QUICK_TESTS)' ./internal/cuda && \
 		export EDM_EMULATOR_CAPABILITY=9.0 EDM_CUDA_WGMMA=1 && \
 		$(GO) test -count=1 -tags gpu -run 'TestConv.*/bf16-wgmma|TestWGMMA' ./internal/cuda && \
