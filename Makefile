@@ -47,7 +47,7 @@ cuda-emulated: cuda-binding
 		EDM_EMULATOR_SEED=3 EDM_EMULATOR_COPIES=eager $(GO) test -count=1 -tags gpu -run '$(CUDA_QUICK_TESTS)' ./internal/cuda && \
 		export EDM_EMULATOR_CAPABILITY=9.0 EDM_CUDA_WGMMA=1 && \
 		$(GO) test -count=1 -tags gpu -run 'TestConv.*/bf16-wgmma|TestWGMMA' ./internal/cuda && \
-		$(GO) test -count=1 -tags gpu -run 'TestReferenceInCoarsePrecision/bf16|TestDenoiserOnTheGPU' ./model
+		$(GO) test -count=1 -tags gpu -run 'TestReferenceInCoarsePrecision/bf16/edm|TestDenoiserOnTheGPU' ./model
 
 # Left out with every access checked, and run without: what takes longest of a
 # kernel that other tests meet, the largest convolutions and what compares bits.
