@@ -39,7 +39,7 @@ bin/edm-sample --runs "$work/runs" --seeds 0-3 --steps 3 --outdir "$work/samples
 unset EDM_CUDA_DRIVER
 
 echo "--- emulated driver"
-EDM_REQUIRE_CUDA=1 make cuda-test
+EDM_REQUIRE_CUDA=1 make -j2 --output-sync=target cuda-test
 
 echo "--- the bundle for a machine with a GPU, in a folder of its own, without Go"
 (

@@ -255,7 +255,9 @@ func plannedMemory(t *testing.T, c Config, d *model.Device) {
 	mustRun(t, c, o)
 	taken := before - least
 	t.Logf("planned %d bytes and %d for kernels, taken %d", plan.DeviceBytes, plan.AllowanceBytes, taken)
-	if emulated && max(taken-plan.DeviceBytes, plan.DeviceBytes-taken) > rest {
+	// Of warpgroups' kernels each graph has tensor maps, which the allowance is for.
+	exact := emulated && !strings.HasSuffix(d.Name(), "-wgmma")
+	if exact && max(taken-plan.DeviceBytes, plan.DeviceBytes-taken) > rest {
 		t.Errorf("%d bytes were taken, %d planned", taken, plan.DeviceBytes)
 	}
 	if plan.AllowanceBytes <= 0 || taken > plan.DeviceBytes+plan.AllowanceBytes+own {

@@ -101,6 +101,7 @@ CUresult check(const Context& c, const Fill& f) {
 void fill(const Fill& f) {
   unsigned char* to = static_cast<unsigned char*>(pointer(f.to));
   for (size_t i = 0; i < f.count; i++) memcpy(to + i * f.element, &f.value, f.element);
+  note_host_write(to, f.count * f.element);
 }
 
 CUresult fill_now(const Fill& f) {

@@ -1,5 +1,6 @@
 // Launches of kernels.
 #include "grid.h"
+#include "launched.h"
 #include "memory.h"
 #include "module.h"
 #include "queue.h"
@@ -97,6 +98,7 @@ CUresult execute(const Launch& l, Context& c) {
   if (const CUresult error = set_mark(l, c)) return error;
   if (const CUresult error = injected(kernel.name)) return error;
   if (const CUresult error = check_pointers(l, c)) return error;
+  note_launched(kernel.name);
   const uint64_t serial = ++driver().launches;
   Grid grid = {&kernel, l.blocks, l.threads, l.shared, l.arguments.data(), 0};
   grid.seed = mix(settings().seed) ^ mix(serial << 20);
