@@ -9,7 +9,7 @@ CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices
 # Tests of operations that are quick and meet every kind of kernel.
 CUDA_QUICK_TESTS = Bits|Over|Alone|Turns|Linear|Programs
 
-.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated cuda-races cuda-binding gpu-bundle bench ci clean
+.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated emulator-test cuda-races cuda-binding gpu-bundle bench ci clean
 
 all: build lint test
 
@@ -34,12 +34,15 @@ ptx: ## the CUDA kernels as PTX; wants clang-19, no CUDA toolkit
 cuda: cuda-binding ## the two commands for NVIDIA GPUs, in bin/; wants a C compiler, no CUDA toolkit
 	. build/cuda/env.sh && $(GO) build -tags gpu -o bin/ ./cmd/...
 
-# With -j2 the two share the cores: with every access checked one thread computes.
-cuda-test: cuda-races cuda-emulated ## the CUDA tests on an emulated driver; wants g++, no GPU
+# With -j2 they share the cores, the longest first: with every access checked one
+# thread computes.
+cuda-test: cuda-emulated cuda-races emulator-test ## the CUDA tests on an emulated driver; wants g++, no GPU
 
-cuda-emulated: cuda-binding
+emulator-test: # tests of the emulated driver, and of what kernels compute numbers by
 	bash internal/cuda/kernels/test/run.sh
 	bash internal/cuda/emulator/test.sh build/cuda/emulator-test
+
+cuda-emulated: cuda-binding
 	bash internal/cuda/emulator/build.sh build/cuda/emulator
 	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" && \
 		$(GO) test -count=1 -tags gpu ./internal/cuda/... && \

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"edm/data"
 	"edm/model"
@@ -36,27 +37,51 @@ func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stepper{
-		config: c, device: d, weights: newWeights(m.Layout()),
-		draw: draws.fill, losses: make([]float64, c.Micro),
+	s := &stepper{config: c, device: d, draw: draws.fill, losses: make([]float64, c.Micro)}
+	// A plan that does not fit is refused before there are weights. A device with a
+	// memory of its own is asked after them: then it says what fits beside them.
+	order := []func() error{
+		func() error {
+			s.program, err = m.NewRecomputingLoss(draws.loss, c.Micro, c.recompute())
+			return err
+		},
+		func() error { return s.allocate(m.Layout()) },
 	}
-	if err := m.Layout().Init(s.weights.raw, c.Seed); err != nil {
-		return nil, err
+	if d.HasMemory() {
+		slices.Reverse(order)
 	}
-	copy(s.weights.ema, s.weights.raw)
-	// Before the program, which says how many images fit beside them.
-	if err := d.Mirror(s.weights.all()...); err != nil {
-		return nil, fmt.Errorf("train: weights, average, moments and gradients: %w", err)
-	}
-	if s.program, err = m.NewRecomputingLoss(draws.loss, c.Micro, c.recompute()); err != nil {
-		return nil, errors.Join(err, d.Release(s.weights.all()...))
+	for _, do := range order {
+		if err := do(); err != nil {
+			return nil, errors.Join(err, s.release())
+		}
 	}
 	return s, nil
 }
 
-// release gives the device's copies of the buffers and its program back.
+// allocate makes initial weights and mirrors them.
+func (s *stepper) allocate(l model.Layout) error {
+	s.weights = newWeights(l)
+	if err := l.Init(s.weights.raw, s.config.Seed); err != nil {
+		return err
+	}
+	copy(s.weights.ema, s.weights.raw)
+	if err := s.device.Mirror(s.weights.all()...); err != nil {
+		return fmt.Errorf("train: weights, average, moments and gradients: %w", err)
+	}
+	return nil
+}
+
+// release gives what there is of the device's copies of the buffers, and of the
+// program, back.
 func (s *stepper) release() error {
-	return errors.Join(s.device.Release(s.weights.all()...), s.program.Close())
+	var errs []error
+	if s.weights != nil {
+		errs = append(errs, s.device.Release(s.weights.all()...))
+	}
+	if s.program != nil {
+		errs = append(errs, s.program.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // gradient accumulates the gradient of a whole batch, microbatch by

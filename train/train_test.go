@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -204,7 +205,8 @@ func TestClipNorm(t *testing.T) {
 	}
 }
 
-// A plan that the memory cannot hold is refused, not attempted.
+// A plan that the memory cannot hold is refused, not attempted: before the weights,
+// which are gigabytes here, are allocated.
 func TestPlanBeyondMemory(t *testing.T) {
 	c := quick(t)
 	c.ModelChannels, c.Batch, c.Micro = 1024, 1<<16, 1<<16
@@ -212,8 +214,14 @@ func TestPlanBeyondMemory(t *testing.T) {
 		t.Log("this system does not tell its free memory")
 		return
 	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	if _, err := Plan(c, device(t, 1)); err == nil || !strings.Contains(err.Error(), "--micro") {
 		t.Errorf("got %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 256<<20 {
+		t.Errorf("%d MiB were allocated before the plan was refused", n>>20)
 	}
 }
 
