@@ -80,7 +80,7 @@ gpu-bundle: cuda-binding ## build/gpu/edm.tar.xz: what a machine with a GPU and 
 bench: ## Go benchmarks; comparisons with other projects are in bench/
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-ci: ## what CI runs: installs Debian packages where it may, about 15 minutes
+ci: ## what CI runs: installs Debian packages where it may, about 20 minutes
 	bash .ci/run
 
 clean:
