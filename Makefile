@@ -9,7 +9,7 @@ CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices
 # Tests of operations that are quick and meet every kind of kernel.
 CUDA_QUICK_TESTS = Bits|Over|Alone|Turns|Linear|Programs
 
-.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated emulator-test cuda-races cuda-binding gpu-bundle bench ci clean
+.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated emulator-test cuda-races cuda-binding gpu-bundle-small bench ci clean
 
 all: build lint test
 
@@ -70,12 +70,8 @@ cuda-binding: # a header and a library for gorgonia.org/cu, and the flags to bui
 	$(GO) run -C tools ./cudabind -cu "$$($(GO) list -m -f '{{.Dir}}' gorgonia.org/cu)" \
 		-calls "$(CURDIR)/internal/cuda/driver" -out "$(CURDIR)/build/cuda"
 
-# The programs of the bundle share most of their contents, over distances that
-# only a great dictionary spans.
-gpu-bundle: cuda-binding ## build/gpu/edm.tar.xz: what a machine with a GPU and without Go runs
-	. build/cuda/env.sh && bash internal/cuda/ongpu/bundle.sh build/gpu/edm
-	tar -cf - -C build/gpu edm | xz --lzma2=preset=4,dict=192MiB >build/gpu/edm.tar.xz
-	ls -l build/gpu/edm.tar.xz
+gpu-bundle-small: cuda-binding ## build/gpu/edm-small.tar.xz: what internal/cuda/ongpu/first.sh runs on a machine with a GPU and without Go
+	. build/cuda/env.sh && bash internal/cuda/ongpu/bundle.sh build/gpu/edm-small.tar.xz
 
 bench: ## Go benchmarks; comparisons with other projects are in bench/
 	$(GO) test -run '^$$' -bench . -benchmem ./...

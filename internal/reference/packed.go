@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"edm/internal/safetensors"
@@ -74,5 +75,9 @@ func read(path string) (*safetensors.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reference: unpack %s: %w", path, err)
 	}
-	return safetensors.Parse(data)
+	f, err := safetensors.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("reference: read %s: %w", path, err)
+	}
+	return f, restore(f, filepath.Join(filepath.Dir(path), sharedFile))
 }

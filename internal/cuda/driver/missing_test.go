@@ -12,16 +12,21 @@ import (
 	"testing"
 )
 
-// child is the environment variable that makes the test program report what it
-// finds instead: the driver is looked up once, when a program starts.
+// child is the environment variable that makes TestReport print what it finds: the
+// driver is looked up once, when a program starts.
 const child = "EDM_DRIVER_TEST_CHILD"
 
-func TestMain(m *testing.M) {
+// TestReport is what the other tests run in a program of its own; by itself it runs
+// one with the driver as it is.
+func TestReport(t *testing.T) {
 	if os.Getenv(child) != "" {
 		report()
 		return
 	}
-	os.Exit(m.Run())
+	n, _ := Count()
+	if got, want := with(t), fmt.Sprintf("count %d: ", n); !strings.Contains(got, want) {
+		t.Errorf("a program with the same driver prints\n%swant %q in it", got, want)
+	}
 }
 
 // report prints what Count and Open return.
@@ -44,7 +49,7 @@ func report() {
 // with runs the program as a child with variables of the environment set.
 func with(t *testing.T, settings ...string) string {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(os.Args[0], "-test.run=^TestReport$")
 	cmd.Env = append(append(os.Environ(), child+"=1"), settings...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
