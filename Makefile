@@ -9,7 +9,7 @@ CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices
 # Tests of operations that are quick and meet every kind of kernel.
 CUDA_QUICK_TESTS = Bits|Over|Alone|Turns|Linear|Programs
 
-.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated emulator-test cuda-races cuda-binding gpu-bundle-small bench ci clean
+.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated cuda-emulator cuda-commands cuda-first emulator-test cuda-races cuda-binding gpu-bundle-small bench ci clean
 
 all: build lint test
 
@@ -36,21 +36,29 @@ cuda: cuda-binding ## the two commands for NVIDIA GPUs, in bin/; wants a C compi
 
 # With -j2 they share the cores, the longest first: with every access checked one
 # thread computes.
-cuda-test: cuda-emulated cuda-races emulator-test ## the CUDA tests on an emulated driver; wants g++, no GPU
+cuda-test: cuda-emulated cuda-commands cuda-races emulator-test ## the CUDA tests on an emulated driver; wants g++, no GPU
 
 emulator-test: # tests of the emulated driver, and of what kernels compute numbers by
 	bash internal/cuda/kernels/test/run.sh
 	bash internal/cuda/emulator/test.sh build/cuda/emulator-test
 
-cuda-emulated: cuda-binding
+cuda-emulator: # the emulated driver
 	bash internal/cuda/emulator/build.sh build/cuda/emulator
-	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" && \
+
+# The CI runs the same tests by internal/cuda/ongpu/first.sh instead (cuda-first).
+cuda-emulated: cuda-binding cuda-emulator
+	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" EDM_EMULATOR_CAPABILITY=9.0 && \
 		$(GO) test -count=1 -tags gpu ./internal/cuda/... && \
-		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' -skip 'Reference.*/portable' ./model ./train ./cmd/... && \
-		EDM_EMULATOR_SEED=3 EDM_EMULATOR_COPIES=eager $(GO) test -count=1 -tags gpu -run '$(CUDA_QUICK_TESTS)' ./internal/cuda && \
-		export EDM_EMULATOR_CAPABILITY=9.0 EDM_CUDA_WGMMA=1 && \
-		$(GO) test -count=1 -tags gpu -run 'TestConv.*/bf16-wgmma|TestWGMMA' ./internal/cuda && \
-		$(GO) test -count=1 -tags gpu -run 'TestReferenceInCoarsePrecision/bf16/edm|TestDenoiserOnTheGPU' ./model
+		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' -skip 'Reference.*/portable' ./model ./train && \
+		EDM_CUDA_WGMMA=1 $(GO) test -count=1 -tags gpu -run 'TestReferenceInCoarsePrecision/bf16/edm|TestDenoiserOnTheGPU' ./model
+
+cuda-commands: cuda-binding cuda-emulator # the commands' tests, and the quick ones of the operations on an older device whose copies land at once
+	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" && \
+		$(GO) test -count=1 -tags gpu -run '$(CUDA_TESTS)' ./cmd/... && \
+		EDM_EMULATOR_SEED=3 EDM_EMULATOR_COPIES=eager $(GO) test -count=1 -tags gpu -run '$(CUDA_QUICK_TESTS)' ./internal/cuda
+
+cuda-first: gpu-bundle-small cuda-emulator ## the first run on a GPU, rehearsed on the emulated driver in a folder without Go
+	bash internal/cuda/ongpu/rehearse.sh build/gpu/edm-small.tar.xz build/cuda/emulator/libcuda.so.1
 
 # Left out with every access checked, and run without: what takes longest of a
 # kernel that other tests meet, the largest images and what compares bits.

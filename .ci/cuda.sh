@@ -13,8 +13,8 @@ fail() {
 	exit 1
 }
 
-echo "--- the binding's generator"
-go test -C tools -count=1 ./cudabind
+echo "--- the binding's generator, and what builds many tests as one program"
+go test -C tools -count=1 ./cudabind ./onetest
 
 echo "--- build"
 make cuda
@@ -38,13 +38,5 @@ bin/edm-sample --runs "$work/runs" --seeds 0-3 --steps 3 --outdir "$work/samples
 [ -s "$work/samples/000003.png" ] || fail "no images were drawn"
 unset EDM_CUDA_DRIVER
 
-echo "--- emulated driver"
-EDM_REQUIRE_CUDA=1 make -j2 --output-sync=target cuda-test
-
-echo "--- the bundle for a machine with a GPU, in a folder of its own, without Go"
-(
-	. build/cuda/env.sh
-	bash internal/cuda/ongpu/bundle.sh "$work/bundle"
-)
-env -i PATH=/usr/bin:/bin EDM_CUDA_DRIVER="$PWD/build/cuda/emulator/libcuda.so.1" \
-	bash "$work/bundle/check.sh" -o "$work/results" device modules layouts
+echo "--- emulated driver; the first run on a GPU, rehearsed, has most of the tests"
+EDM_REQUIRE_CUDA=1 make -j2 --output-sync=target cuda-first cuda-races cuda-commands emulator-test

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The official safetensors package for Python reads what checkpoints writes; the
-# comparison's scripts do what they say, with sides that only pretend to work.
+# comparison's scripts and those of the first run on a GPU do what they say, with
+# programs that only pretend to work.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,3 +11,4 @@ python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r .ci/requirements.txt
 EDM_PYTHON=$venv/bin/python CGO_ENABLED=0 go test -count=1 -v -run '^TestOthersCanRead$' ./checkpoints
 python3 -m unittest discover -s bench
+python3 -m unittest discover -s internal/cuda/ongpu
