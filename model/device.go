@@ -16,6 +16,9 @@ import (
 // lost, and this process cannot use it again.
 var ErrLost = engine.ErrLost
 
+// ErrUnsupported says that a device cannot run a program that the processor can.
+var ErrUnsupported = engine.ErrUnsupported
+
 // Device is what programs run on.
 type Device struct {
 	backend engine.Backend
@@ -89,9 +92,9 @@ func OpenDevice(name string, threads int, precision string) (*Device, error) {
 	}
 	var full *engine.OutOfMemory
 	if errors.As(err, &full) {
-		advice := "nvidia-smi lists what holds the GPU's memory; end that, choose another GPU, or use --device cpu"
+		advice := "nvidia-smi lists what holds the GPU's memory; end that, choose another GPU, or use the processor"
 		if full.Host {
-			advice = "end other programs, or use --device cpu"
+			advice = "end other programs, or use the processor"
 		}
 		err = fmt.Errorf("%w: %s", err, advice)
 	}

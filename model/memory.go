@@ -21,7 +21,7 @@ func (d *Device) Mirror(flat ...[]float32) error {
 	}
 	for i, f := range flat {
 		if err := errors.Join(d.yield(f), m.Mirror(f)); err != nil {
-			return errors.Join(fmt.Errorf("model: %w", advised(err)), d.Release(flat[:i]...))
+			return errors.Join(lacking(err), d.Release(flat[:i]...))
 		}
 	}
 	return nil
@@ -110,7 +110,7 @@ func (d *Device) hold(m *Model, weights []float32) error {
 		return err
 	}
 	if err := memory.Mirror(weights); err != nil {
-		return fmt.Errorf("model: %w", advised(err))
+		return lacking(err)
 	}
 	if d.holds.of == nil {
 		d.holds.of = map[*Model][]float32{}

@@ -12,24 +12,72 @@ import (
 // allocated.
 func (d *Device) machine(p *engine.Program, n int, need engine.Footprint) (*engine.Machine, error) {
 	if free, ok := d.FreeMemory(); ok && need.Total() > free {
-		return nil, &planError{tooLarge(n, need.Total(), free), engine.OutOfMemory{What: "a program", Planned: need.Total(), Free: free}}
+		full := &engine.OutOfMemory{What: "a program", Planned: need.Total(), Free: free}
+		return nil, newMemoryError(n, need.Total(), free, full)
 	}
 	machine, err := engine.NewMachine(p)
 	return machine, fitting(n, need, 0, err)
 }
 
-// planError is the error of a plan that does not fit. It is an OutOfMemory, whose
-// own text says no more.
-type planError struct {
-	error
-	full engine.OutOfMemory
+// MemoryError says that a batch needs more memory than there is.
+type MemoryError struct {
+	Images int   // of the batch; 0 if it is not a batch that lacks memory
+	Needed int64 // bytes that were planned for it; 0 if unknown
+	Free   int64 // bytes that are there for it; unknown if Needed is
+	// Fit is about how many images would fit; 0 for none. It is unknown if Needed is.
+	Fit int
+	// Host says that the processor's page-locked memory is short, not the device's.
+	Host bool
+	Err  error // what failed
 }
 
-// Unwrap returns the OutOfMemory.
-func (e *planError) Unwrap() error { return &e.full }
+// newMemoryError returns the error of a batch of n images. Almost all of a plan
+// grows with the images, so Fit follows from it in proportion.
+func newMemoryError(n int, need, free int64, err error) *MemoryError {
+	fit := min(int(float64(n)*float64(free)/float64(need)), n-1)
+	return &MemoryError{Images: n, Needed: need, Free: free, Fit: max(fit, 0), Err: err}
+}
 
-// fitting adds to an error for want of memory what batch would fit. The program
-// of n images was planned to need so much, and holds a part of it already.
+// Error says what is short and what would need less.
+func (e *MemoryError) Error() string {
+	if e.Needed == 0 {
+		return e.unplanned()
+	}
+	const mib = 1 << 20
+	text := fmt.Sprintf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: ", e.Images, (e.Needed+mib-1)/mib, e.Free/mib)
+	if e.Fit > 0 {
+		return text + fmt.Sprintf("use a smaller microbatch or batch, of which about %d images would fit, or recompute in training", e.Fit)
+	}
+	return text + "not one image fits: use a smaller network, or recompute in training"
+}
+
+// unplanned is Error where the plan does not say what would fit.
+func (e *MemoryError) unplanned() string {
+	what, other := "", ""
+	if e.Images > 0 {
+		what = fmt.Sprintf("a batch of %d images: ", e.Images)
+	}
+	if e.Host {
+		other = "end other programs, or "
+	}
+	return fmt.Sprintf("model: %s%v: %suse a smaller microbatch, batch or network, or recompute in training", what, e.Err, other)
+}
+
+// Unwrap returns what failed.
+func (e *MemoryError) Unwrap() error { return e.Err }
+
+// lacking makes a MemoryError of an error for want of memory that no batch is to
+// blame for.
+func lacking(err error) error {
+	var full *engine.OutOfMemory
+	if !errors.As(err, &full) {
+		return err
+	}
+	return &MemoryError{Host: full.Host, Err: err}
+}
+
+// fitting makes a MemoryError of an error for want of memory. The program of n
+// images was planned to need so much, and holds a part of it already.
 func fitting(n int, need engine.Footprint, held int64, err error) error {
 	if err == nil { // a run that goes well allocates nothing
 		return nil
@@ -40,41 +88,9 @@ func fitting(n int, need engine.Footprint, held int64, err error) error {
 	}
 	if full.Host || full.Free < 0 || need.Total() <= full.Free+held {
 		// The plan does not say what would fit: there is less than it knows of.
-		return fmt.Errorf("model: a batch of %d images: %w", n, advised(err))
+		return &MemoryError{Images: n, Host: full.Host, Err: err}
 	}
-	return fmt.Errorf("%w: %w", tooLarge(n, need.Total(), full.Free+held), err)
-}
-
-// smaller is what to do where memory does not suffice and nobody can say for how
-// many images it would.
-const smaller = "use a smaller microbatch (--micro), batch or network, or recompute in training (--recompute-light)"
-
-// advised adds to an error for want of memory what to do.
-func advised(err error) error {
-	if err == nil {
-		return nil
-	}
-	var full *engine.OutOfMemory
-	if !errors.As(err, &full) {
-		return err
-	}
-	if full.Host {
-		return fmt.Errorf("%w: end other programs, or %s", err, smaller)
-	}
-	return fmt.Errorf("%w: %s", err, smaller)
-}
-
-// tooLarge says what was planned for n images, what there is for them and, since
-// almost all of a plan grows with the images, how many would fit.
-func tooLarge(n int, need, free int64) error {
-	const mib = 1 << 20
-	text := fmt.Sprintf("model: a batch of %d images needs %d MiB of memory, %d MiB are free: ", n, (need+mib-1)/mib, free/mib)
-	if fit := min(int(float64(n)*float64(free)/float64(need)), n-1); fit > 0 {
-		text += fmt.Sprintf("use a smaller microbatch (--micro) or batch, of which about %d images would fit, or", fit)
-	} else {
-		text += "not one image fits: use a smaller network, or"
-	}
-	return errors.New(text + " recompute in training (--recompute-light)")
+	return newMemoryError(n, need.Total(), full.Free+held, err)
 }
 
 // Start begins a run, as the machine's does.

@@ -18,7 +18,7 @@ func TestFitting(t *testing.T) {
 		full engine.OutOfMemory
 		want string
 	}{
-		{engine.OutOfMemory{What: "a graph", Free: 15 << 20}, "needs 100 MiB of memory, 75 MiB are free: use a smaller microbatch (--micro) or batch, of which about 6 images would fit"},
+		{engine.OutOfMemory{What: "a graph", Free: 15 << 20}, "needs 100 MiB of memory, 75 MiB are free: use a smaller microbatch or batch, of which about 6 images would fit"},
 		{engine.OutOfMemory{What: "a graph", Free: 40 << 20}, "a batch of 8 images: run: engine: a graph needs more device memory than there is, 40 MiB are free: use a smaller"},
 		{engine.OutOfMemory{What: "a graph", Free: -1}, "more device memory than there is: use a smaller"},
 		{engine.OutOfMemory{What: "inputs", Planned: 5 << 20, Host: true}, "inputs needs 5 MiB of page-locked host memory, and the system has no more to give: end other programs, or use a smaller"},

@@ -178,7 +178,7 @@ func TestResumeAfterAFaultOfTheGPU(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Close() // fails, as the device has
-		if r, err := Run(context.Background(), c, on(d, outdir)); !errors.Is(err, model.ErrLost) || !strings.Contains(err.Error(), "after 12 images, is intact: continue with --resume "+r.Dir) {
+		if r, err := Run(context.Background(), c, on(d, outdir)); !errors.Is(err, model.ErrLost) || !strings.Contains(err.Error(), "after 12 images, is intact in "+r.Dir) {
 			t.Errorf("%v, want an ErrLost with the last state", err)
 		}
 		return

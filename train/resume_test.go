@@ -178,7 +178,7 @@ func TestResumeRefusesChangedOptions(t *testing.T) {
 	longer.Duration *= 1.5
 	longer.LR = 5e-4
 	_, err := Run(context.Background(), longer, o)
-	if err == nil || !strings.Contains(err.Error(), "lr: 0.0005, was 0.001") || !strings.Contains(err.Error(), "--force") {
+	if err == nil || !strings.Contains(err.Error(), "lr: 0.0005, was 0.001") || !errors.Is(err, ErrChanged) {
 		t.Errorf("changed learning rate: %v", err)
 	}
 	other := o

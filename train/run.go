@@ -55,7 +55,7 @@ func Run(ctx context.Context, c Config, o Options) (Result, error) {
 		err = r.finish(ctx.Err() != nil)
 	}
 	if errors.Is(err, model.ErrLost) {
-		err = fmt.Errorf("%w; the last state, after %d images, is intact: continue with --resume %s", err, r.stateAt, r.dir)
+		err = fmt.Errorf("%w; the last state, after %d images, is intact in %s: resume from it", err, r.stateAt, r.dir)
 	}
 	return r.result(), err
 }
@@ -85,7 +85,7 @@ func (c Config) fits(ds data.Dataset) error {
 			ds.Name(), s, c.Channels, c.Resolution, c.Resolution))
 	}
 	if c.Cond && ds.NumClasses() == 0 {
-		errs = append(errs, fmt.Errorf("train: --cond needs labels, and %s has none", ds.Name()))
+		errs = append(errs, fmt.Errorf("train: %w, and %s has none", ErrNoLabels, ds.Name()))
 	} else if want := map[bool]int{true: ds.NumClasses()}[c.Cond]; c.Classes != want {
 		errs = append(errs, fmt.Errorf("train: the configuration has %d classes, want %d of %s", c.Classes, want, ds.Name()))
 	}

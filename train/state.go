@@ -35,6 +35,13 @@ const (
 // its result.
 var ErrChanged = errors.New("the run was started with other options")
 
+// ErrEnded says that a run was to be resumed that has seen all its images.
+var ErrEnded = errors.New("the run has ended")
+
+// ErrNoLabels says that a conditional network was to be trained on images without
+// labels.
+var ErrNoLabels = errors.New("a conditional network needs labels")
+
 // fingerprinted is the number of images that a fingerprint looks at.
 const fingerprinted = 4096
 
@@ -167,7 +174,7 @@ func (r *run) restore(f *safetensors.File) error {
 	r.nimg, r.step = nimg, step
 	r.stateAt = nimg
 	if total := r.config.TotalImages(); total <= nimg-int64(r.config.Batch) {
-		return fmt.Errorf("train: resume: %w: duration asks for %d images, the state has seen %d: give a longer --duration", ErrChanged, total, nimg)
+		return fmt.Errorf("train: resume: %w: duration asks for %d images, the state has seen %d: want a longer duration", ErrEnded, total, nimg)
 	}
 	return nil
 }
@@ -185,7 +192,7 @@ func (r *run) compare(old Config, meta map[string]string) error {
 	if len(lines) > 0 {
 		text := "these would change its result:\n  " + strings.Join(lines, "\n  ")
 		if !r.options.Force {
-			return fmt.Errorf("train: resume: %w: %s\nleave them out, start a new run, or use --force", ErrChanged, text)
+			return fmt.Errorf("train: resume: %w: %s", ErrChanged, text)
 		}
 		r.warn(text)
 	}

@@ -10,6 +10,10 @@ import (
 	"edm/model"
 )
 
+// ErrNotFinite says that a loss or a gradient is infinite or not a number. Nothing was
+// changed by it: the last state is intact.
+var ErrNotFinite = errors.New("not a finite number: the training diverges, and a lower learning rate or a limit on the gradient's norm may prevent that; the last state is intact")
+
 // stepper advances weights by one batch. It is all of training that computes.
 type stepper struct {
 	config  Config
@@ -161,8 +165,7 @@ func (s *stepper) following(b *data.Batch, at int) (*model.Batch, error) {
 func (s *stepper) collect(m *model.Batch, st *stats) error {
 	for i, v := range s.losses {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("train: the loss of image %d is %v at sigma %.4g: lower --lr, or set --clip-norm; the last state is intact",
-				m.Counter[i], v, m.Sigma[i])
+			return fmt.Errorf("train: the loss of image %d is %v at sigma %.4g: %w", m.Counter[i], v, m.Sigma[i], ErrNotFinite)
 		}
 	}
 	st.add(m.Sigma, s.losses)
@@ -181,7 +184,7 @@ func (s *stepper) advance(b *data.Batch, st *stats) error {
 		return fmt.Errorf("train: gradient norm: %w", err)
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("train: the gradient after %d images is not finite: lower --lr, or set --clip-norm; the last state is intact", s.nimg)
+		return fmt.Errorf("train: the gradient after %d images: %w", s.nimg, ErrNotFinite)
 	}
 	scale := 1.0
 	if c.ClipNorm > 0 && norm > c.ClipNorm {

@@ -30,13 +30,13 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	}
 	device, err := model.OpenDevice(o.device, o.threads, o.precision)
 	if err != nil {
-		return fmt.Errorf("--device: %w", err)
+		return fmt.Errorf("--device: %w\n  --device cpu computes on the processor", err)
 	}
 	s, err := newStudio(o, device, stdout, stderr)
 	if err == nil {
 		err = s.run(ctx)
 	}
-	return errors.Join(err, device.Close())
+	return advised(errors.Join(err, device.Close()))
 }
 
 func (s *studio) run(ctx context.Context) error {

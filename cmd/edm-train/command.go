@@ -161,7 +161,7 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 		if err := r.checkTransfer(c, device, stderr); err != nil {
 			return err
 		}
-		return r.report(stdout, c, ds, device)
+		return advised(r.report(stdout, c, ds, device), "")
 	}
 	return r.train(ctx, stdout, stderr, c, ds, device)
 }
@@ -170,7 +170,7 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 func (r *request) openDevice(c train.Config) (*model.Device, error) {
 	d, err := model.OpenDevice(c.Device, r.threads, c.Precision)
 	if err != nil {
-		return nil, fmt.Errorf("--device: %w", err)
+		return nil, fmt.Errorf("--device: %w\n  --device cpu computes on the processor", err)
 	}
 	return d, nil
 }

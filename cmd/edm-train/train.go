@@ -12,7 +12,6 @@ import (
 
 	"edm/checkpoints"
 	"edm/data"
-	"edm/internal/cli"
 	"edm/internal/netpkl"
 	"edm/internal/safetensors"
 	"edm/model"
@@ -35,11 +34,8 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 		},
 	})
 	show.close()
-	if errors.Is(err, train.ErrChanged) {
-		return cli.Usage(err)
-	}
 	if err != nil {
-		return err
+		return advised(err, result.Dir)
 	}
 	if !result.Done {
 		fmt.Fprintf(stdout, "stopped after %d images; continue with\n  edm-train --resume %s\n", result.NImg, result.Dir)

@@ -13,7 +13,7 @@ import (
 // newKernel prepares one operation. Errors name it.
 func newKernel(t target, c engine.Call) (kernel, error) {
 	if c.DType != engine.Float32 {
-		return nil, fmt.Errorf("cuda: %v in %v: only float32 graphs run on a GPU; use --device cpu", op.Op{Spec: c.Spec}, c.DType)
+		return nil, fmt.Errorf("cuda: %v in %v: only float32 graphs run on a GPU: %w", op.Op{Spec: c.Spec}, c.DType, engine.ErrUnsupported)
 	}
 	for _, family := range t.families() {
 		k, err := family(t.precision, c)
@@ -24,7 +24,7 @@ func newKernel(t target, c engine.Call) (kernel, error) {
 			return k, nil
 		}
 	}
-	return nil, fmt.Errorf("cuda: %v has no CUDA kernel: use --device cpu", op.Op{Spec: c.Spec})
+	return nil, fmt.Errorf("cuda: %v has no CUDA kernel: %w", op.Op{Spec: c.Spec}, engine.ErrUnsupported)
 }
 
 // family returns the kernel of an operation, nil for one that it does not have.

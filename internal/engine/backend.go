@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -103,6 +104,10 @@ type Kernel interface {
 	Workspace() int
 	Run(a *Args)
 }
+
+// ErrUnsupported is the error of a program that the backend has no kernels for. The
+// processor's backends have all of them.
+var ErrUnsupported = errors.New("this device cannot compute it, the processor can")
 
 // Backend prepares kernels.
 type Backend interface {
