@@ -131,7 +131,7 @@ func TestFaultOnTheGPU(t *testing.T) {
 			}
 			continue
 		}
-		for _, w := range append(c.want, "CUDA_ERROR_LAUNCH_FAILED", "the device is lost", "the last state, after 0 images, is intact: continue with --resume "+outdir) {
+		for _, w := range append(c.want, "CUDA_ERROR_LAUNCH_FAILED", "the device is lost", "the last state, after 0 images, is intact in "+outdir, "continue with --resume "+outdir) {
 			if ok || !strings.Contains(said, w) {
 				t.Errorf("%s %s: ended well: %v:\n%s\nwant %q", c.fault, c.environment, ok, said, w)
 			}
