@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares the speed and the memory of training and sampling on a GPU with
-PyTorch's on the same GPU in the same run, eager and compiled. It first checks
-that both compute the same in float32, then times them in alternation, prints a
-table and, with --json and --markdown, writes the figures. README.md says how
-they are measured."""
+PyTorch's on the same GPU in the same run. It checks that all sides compute the
+same, times them in alternation, prints a row for each and, with --json and
+--markdown, writes the figures. A side that fails gets a row that says why, and
+the others go on. README.md says how they are measured."""
 
 import argparse
 import contextlib
@@ -16,27 +16,25 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
+import gpucheck
 import gpureport
+import gpusides
 import peer
 import report
 import sides
 
-# How PyTorch runs, by the name in the table.
-BEST = "channels_last+fused+sdpa"
-VARIANTS = {"eager": BEST, "compile": BEST + "+compile"}
-NFE = 35  # evaluations of D that draw an image, as in internal/benchmark
-MODES = {"train": ("train_gflop", 1), "forward": ("forward_gflop", 1), "sample": ("forward_gflop", NFE)}
-CHECK_BATCH = 8
 MATRIX = 8192  # side of the matrices whose product measures the GPU
+CASES = ["cifar10:128", "cifar10:512", "small:512"]
 
 
 def parse(args=None):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--case", action="append", metavar="NETWORK:BATCH",
-                   help="preset or snapshot file, and batch; may be repeated (small:512 cifar10:128 cifar10:512)")
+                   help=f"preset or snapshot file, and batch; may be repeated ({' '.join(CASES)})")
     p.add_argument("--precision", action="append", choices=["bf16", "tf32", "fp32"], help="may be repeated (bf16 tf32)")
-    p.add_argument("--mode", action="append", choices=list(MODES), help="may be repeated (train sample)")
-    p.add_argument("--variant", action="append", choices=list(VARIANTS), help="PyTorch's; may be repeated (eager compile)")
+    p.add_argument("--mode", action="append", choices=list(gpureport.MODES), help="may be repeated (train sample)")
+    p.add_argument("--variant", action="append", choices=list(gpusides.THEIRS), help="PyTorch's; may be repeated (all)")
+    p.add_argument("--edm-variant", action="append", choices=list(gpusides.OURS), help="edm's in bf16; may be repeated (all)")
     p.add_argument("--device", default="cuda", help="of edm: cuda, cuda:N or cpu (cuda)")
     p.add_argument("--torch-device", help="of PyTorch (that of edm)")
     p.add_argument("--python", default=sys.executable, help="interpreter that has PyTorch (this one)")
@@ -44,164 +42,184 @@ def parse(args=None):
     p.add_argument("--rounds", type=int, default=5, help="timings of each side (5)")
     p.add_argument("--seconds", type=float, default=1.0, help="length of one timing, about (1)")
     p.add_argument("--matrix", type=int, default=MATRIX, help=f"side of the matrices that measure the GPU ({MATRIX})")
-    p.add_argument("--budget", type=float, default=float("inf"), help="seconds for all of it: comparisons for which none are left are not run")
-    p.add_argument("--json", metavar="FILE", help="write all figures, after every comparison")
+    p.add_argument("--limit", type=float, default=300, help="seconds that a side may take to answer (300)")
+    p.add_argument("--budget", type=float, default=float("inf"), help="seconds for all of it: what is left then is not run")
+    p.add_argument("--json", metavar="FILE", help="write all figures, after every row")
     p.add_argument("--markdown", metavar="FILE", help="write the table likewise, to a new file or between the markers of a document")
     a = p.parse_args(args)
-    a.case = [c.rsplit(":", 1) for c in a.case or ["small:512", "cifar10:128", "cifar10:512"]]
+    a.case = [c.rsplit(":", 1) for c in a.case or CASES]
     for c in a.case:
         if len(c) != 2 or not c[1].isdigit() or int(c[1]) < 1:
             p.error(f"--case {':'.join(c)!r}, want NETWORK:BATCH")
-    if a.rounds < 1 or a.matrix < 1 or not a.seconds > 0 or not a.budget > 0:
-        p.error("--rounds and --matrix must be at least 1, --seconds and --budget above 0")
+    if a.rounds < 1 or a.matrix < 1 or not a.seconds > 0 or not a.budget > 0 or not a.limit > 0:
+        p.error("--rounds and --matrix must be at least 1, --seconds, --budget and --limit above 0")
     if a.markdown:
         report.check_document(a.markdown, gpureport.SECTION)
     a.precision, a.mode = a.precision or ["bf16", "tf32"], a.mode or ["train", "sample"]
-    a.variant, a.torch_device = a.variant or list(VARIANTS), a.torch_device or a.device
+    a.variant, a.edm_variant = a.variant or list(gpusides.THEIRS), a.edm_variant or list(gpusides.OURS)
+    a.torch_device = a.torch_device or a.device
     return a
 
 
+class OutOfTime(Exception):
+    """The budget is spent."""
+
+
+class Clock:
+    """The budget, and how long an answer may take."""
+
+    def __init__(self, budget, limit):
+        self.end, self.longest = time.monotonic() + budget, limit
+
+    def left(self):
+        return self.end - time.monotonic()
+
+    def limit(self):
+        """Returns the seconds that an answer may take."""
+        if self.left() <= 0:
+            raise OutOfTime
+        return min(self.longest, self.left())
+
+
 class Comparison:
-    """The command line, with a folder for files and edmbench built."""
+    """One network, batch and precision. Its sides stay up while all modes are timed,
+    so that PyTorch compiles once; of PyTorch's, one is up at a time."""
 
-    def __init__(self, a, folder):
-        self.a, self.folder, self.checks = a, folder, {}
-        self.torches = peer.torches(argparse.Namespace(torches=[(a.python, a.variant)]))
-        self.edmbench = a.edmbench or self.build()
+    def __init__(self, a, folder, edmbench, clock, table, case, precision):
+        self.a, self.folder, self.clock, self.table = a, folder, clock, table
+        self.network, self.batch, self.precision = *case, precision
+        self.ours, self.theirs = gpusides.ours(a, precision, edmbench), gpusides.theirs(a)
+        self.running, self.up, self.steps = contextlib.ExitStack(), {}, {}
+        self.case = report.name({"network": self.network, "batch": self.batch}).replace(", ", ":")
+        for mode in a.mode:
+            for s in self.ours + self.theirs:
+                table.plan(self.case, precision, mode, s.label)
 
-    def build(self):
-        """Builds edmbench with CUDA and returns its path."""
-        path, top = os.path.join(self.folder, "edmbench"), os.path.dirname(peer.HERE)
-        build = f"make -s cuda-binding && . build/cuda/env.sh && go build -tags gpu -o '{path}' ./bench/edmbench"
-        subprocess.run(["sh", "-c", build], cwd=top, check=True)
-        return path
+    def run(self):
+        with self.running:
+            path = self.guard(self.ours + self.theirs, self.snapshot)
+            if path is None:
+                return
+            checks = gpucheck.Checks(self.folder, self.clock.limit)
+            checks.run(path, self.precision, self.ours, self.ours[0], gpusides.torch(self.a, "eager"), self.theirs)
+            self.table.check(self.case, self.precision, checks)
+            for s in self.ours:
+                self.start(s, path)
+            self.group([])
+            for s in self.theirs:
+                self.start(s, path)
+                if s in self.up:
+                    self.guard([s], self.limits, s)
+                    self.group([s])
+                self.stop(s)
 
-    def edm(self, network, batch, precision, *more):
-        return [self.edmbench, "-network", network, "-batch", str(batch), "-device", self.a.device, "-precision", precision, *more]
-
-    def torch(self, t, network, batch, precision, *more):
-        return [t.python, "-B", os.path.join(peer.HERE, "torchside.py"), "--network", network, "--batch", str(batch),
-                "--threads", str(os.cpu_count()), "--device", self.a.torch_device, "--precision", precision,
-                "--variant", VARIANTS[t.variant], *more]
-
-    def snapshot(self, network):
+    def snapshot(self):
         """Returns the path of a snapshot: a preset gets random weights."""
-        path = os.path.join(self.folder, network + ".safetensors")
-        if os.path.exists(network):
-            return network
+        if os.path.exists(self.network):
+            return self.network
+        path = os.path.join(self.folder, self.network + ".safetensors")
         if not os.path.exists(path):
-            subprocess.run([self.edmbench, "-preset", network, "-write", path], check=True)
+            command = [*self.ours[0].command, "-preset", self.network, "-write", path]
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=self.clock.limit())
+            if done.returncode:
+                raise sides.Failed("edmbench", f"wrote no snapshot: {done.stderr.strip()}")
         return path
 
-    def check(self, path):
-        """Holds D, losses and gradients of PyTorch without its compiler against
-        edm's, both in float32 on their device; a difference ends the run."""
-        if path in self.checks:
-            return self.checks[path]
-        t = peer.Torch(self.a.python, self.torches[0].version, "eager")
-        recorded = os.path.join(self.folder, "check.safetensors")
-        subprocess.run(self.edm(path, CHECK_BATCH, "fp32", "-check", recorded), check=True)
-        out = subprocess.run(self.torch(t, path, CHECK_BATCH, "fp32", "--check", recorded), check=True, stdout=subprocess.PIPE, text=True)
-        errors = json.loads(out.stdout.splitlines()[-1])
-        peer.agree(path, t, errors)
-        self.checks[path] = errors
-        return errors
+    def guard(self, blamed, work, *args):
+        """Returns what work returns. Should it fail, the rows of those blamed say
+        why, they are stopped, and None is returned."""
+        try:
+            return work(*args)
+        except (sides.Failed, subprocess.TimeoutExpired) as e:
+            late = getattr(e, "late", True)
+            for s in blamed:
+                if late and self.clock.left() <= 0:
+                    continue  # Its rows say already that no time was left.
+                self.table.fail(self.case, self.precision, s.label, "timeout" if late else "failed", getattr(e, "reason", str(e)))
+        for s in blamed:
+            self.stop(s)
+        return None
 
-    def compare(self, network, batch, precision):
-        """Times all modes of one network, batch and precision. A process runs
-        them all, so that PyTorch compiles once."""
-        path = self.snapshot(network)
-        checks = self.check(path)
-        results = []
-        with contextlib.ExitStack() as running:
-            all = []
-            for label, command in self.commands(path, batch, precision):
-                all.append(sides.Process(label, command, os.cpu_count()))
-                running.callback(all[-1].close)
-            limits = all[1].ask(do="limits", size=self.a.matrix)
-            for mode in self.a.mode:
-                results.append({"network": network, "batch": int(batch), "precision": precision, "mode": mode, "check": checks,
-                                "limits": limits, **self.measure(all, mode)})
-                gpureport.print_result(results[-1])
-        return results
+    def start(self, s, path):
+        gpureport.progress(f"{self.case} {self.precision}: {s.label} starts")
+        p = self.guard([s], lambda: s.start(path, self.batch, self.precision, limit=self.clock.limit))
+        if p:
+            self.up[s] = p
+            self.running.callback(p.close)
+            self.table.describe(s.label, p.about)
 
-    def commands(self, path, batch, precision):
-        """Returns label and command of every side, edm first."""
-        return [(peer.EDM, self.edm(path, batch, precision))] + [(t.label, self.torch(t, path, batch, precision)) for t in self.torches]
+    def stop(self, s):
+        p = self.up.pop(s, None)
+        if p:
+            p.kill()
 
-    def measure(self, all, mode):
-        """Times one mode on sides that are up and returns the figures."""
-        steps, memory = [], []
-        for s in all:  # one after the other: what a device has left says what each took
-            steps.append(max(1, round(self.a.seconds / s.warm_up(mode))))
-            memory.append(s.ask(do="memory") if self.separate(s) else {"mib": None, "allocated_mib": None})
-        timings = [[] for _ in all]
+    def limits(self, s):
+        """Measures what the GPU has to give, once in each precision."""
+        if self.precision not in self.table.limits:
+            self.table.limits[self.precision] = self.up[s].ask(do="limits", size=self.a.matrix)
+
+    def group(self, others):
+        """Times edm's sides, and beside them others."""
+        for mode in self.a.mode:
+            timed = self.rounds([s for s in self.ours + others if s in self.up], mode)
+            self.table.add(self.case, self.precision, mode, {s.label: figures_of(*t) for s, t in timed.items()})
+
+    def rounds(self, group, mode):
+        """Returns the timings and the memory of the sides that lived to the end."""
+        memory = {}
+        for s in group:  # one after the other: what a device has left says what each took
+            memory[s] = self.guard([s], self.warm_up, s, mode)
+        timings = {s: [] for s in group if memory[s]}
+        took = 0.0
         for n in range(self.a.rounds):
-            order = range(len(all)) if n % 2 == 0 else reversed(range(len(all)))
-            for i in order:
-                sides.settle(all)
-                timings[i].append(all[i].time(mode, steps[i]))
-        what, times = MODES[mode]
-        gflop = times * all[0].about[what]
-        figures = {s.label: figures_of(t, gflop, m) for s, t, m in zip(all, timings, memory)}
-        ours = figures[peer.EDM]
-        goals = {t.label: gpureport.goals(t.variant, ours, figures[t.label]) for t in self.torches}
-        return {"figures": figures, "goals": goals, "about": {s.label: s.about for s in all}}
+            start = time.monotonic()
+            if n and self.clock.left() < 1.5 * took:
+                break
+            for s in list(timings) if n % 2 == 0 else list(reversed(timings)):
+                sides.settle([self.up[t] for t in timings])
+                t = self.guard([s], lambda: self.up[s].time(mode, self.steps[s, mode]))
+                if t:
+                    timings[s].append(t)
+                else:
+                    del timings[s]
+            took = time.monotonic() - start
+        return {s: (t, memory[s]) for s, t in timings.items()}
 
-    def separate(self, side):
-        """Reports whether a side's device has a memory of its own."""
-        return (self.a.device if side.label == peer.EDM else self.a.torch_device) != "cpu"
+    def warm_up(self, s, mode):
+        if (s, mode) not in self.steps:
+            self.steps[s, mode] = max(1, round(self.a.seconds / self.up[s].warm_up(mode)))
+        if s.device == "cpu":
+            return {"mib": None}
+        return self.up[s].ask(do="memory")
 
 
-def figures_of(timings, gflop, memory):
+def figures_of(timings, memory):
     rates = [t["images"] / t["seconds"] for t in timings]
-    rate = statistics.median(rates)
-    return {"img_per_s": rate, "img_per_s_rounds": rates, "tflops": rate * gflop / 1e3, "memory": memory}
+    return {"img_per_s": statistics.median(rates), "img_per_s_rounds": rates, "memory": memory}
 
 
-class Budget:
-    """The time that is left, and whether another comparison fits: the first one
-    does, others may take as long as the longest so far and half as much again."""
-
-    def __init__(self, seconds):
-        self.end, self.longest = time.monotonic() + seconds, 0.0
-
-    def fits(self):
-        return self.longest == 0 or time.monotonic() + 1.5 * self.longest < self.end
-
-    def spend(self, work):
-        start = time.monotonic()
-        result = work()
-        self.longest = max(self.longest, time.monotonic() - start)
-        return result
-
-
-def write(a, out):
-    """Writes what there is so far."""
-    if a.json:
-        with open(a.json, "w", encoding="utf-8") as f:
-            json.dump(out, f, indent=1)
-            f.write("\n")
-    if a.markdown:
-        report.write_document(a.markdown, gpureport.markdown(out), gpureport.SECTION)
+def build(folder):
+    """Builds edmbench with CUDA and returns its path."""
+    path, top = os.path.join(folder, "edmbench"), os.path.dirname(peer.HERE)
+    command = f"make -s cuda-binding && . build/cuda/env.sh && go build -tags gpu -o '{path}' ./bench/edmbench"
+    subprocess.run(["sh", "-c", command], cwd=top, check=True)
+    return path
 
 
 def main(args=None):
     a = parse(args)
-    out = {"rounds": a.rounds, "results": [], "not_run": []}
-    budget = Budget(a.budget)
+    clock = Clock(a.budget, a.limit)
     with tempfile.TemporaryDirectory() as folder:
-        c = Comparison(a, folder)
+        edmbench = a.edmbench or build(folder)
+        table = gpureport.Table(a)
+        all = [Comparison(a, folder, edmbench, clock, table, case, precision) for case in a.case for precision in a.precision]
+        table.write()
         gpureport.heading()
-        for network, batch in a.case:
-            for precision in a.precision:
-                if not budget.fits():
-                    out["not_run"].append(f"{network}, {batch} in {precision}")
-                    continue
-                out["results"] += budget.spend(lambda: c.compare(network, batch, precision))
-                write(a, out)
-    write(a, out)
-    gpureport.print_end(out)
+        with contextlib.suppress(OutOfTime):
+            for c in all:
+                c.run()
+    table.write()
+    table.print_end()
 
 
 if __name__ == "__main__":

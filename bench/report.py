@@ -132,8 +132,14 @@ def write_document(path, text, section=SECTION):
         with open(path, encoding="utf-8") as f:
             document = f.read()
     document = replace_section(document, text, section)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(document if document.endswith("\n") else document + "\n")
+    replace_file(path, document if document.endswith("\n") else document + "\n")
+
+
+def replace_file(path, text):
+    """Writes a file whole or not at all."""
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(path + ".new", path)
 
 
 def replace_section(document, text, section):

@@ -19,28 +19,49 @@ import sides
 
 # Plays edmbench, a Python with PyTorch and torchside.py. A step of edm takes a
 # hundredth of a second, one of PyTorch three times as long, and its first ten
-# times as long again.
+# times as long again; FAKE_STEP is another time than a hundredth. FAKE_FAULT, lines
+# of "WORD FAULT", makes the sides with that word in their command line or
+# environment fail: at the start, in the check, by silence, or after some steps.
 FAKE = """
 import json, os, sys, time
 words = sys.argv[1:]
+wgmma = os.environ.get("EDM_CUDA_WGMMA", "")
 log = open(os.environ["FAKE_LOG"], "a")
-log.write(json.dumps(words) + "\\n")
+log.write(json.dumps(words + ["wgmma"] * bool(wgmma)) + "\\n")
 log.close()
 def after(flag, default=None):
     return words[words.index(flag) + 1] if flag in words else default
+faults = [line.split() for line in os.environ.get("FAKE_FAULT", "").splitlines()]
+marks = " ".join(w for w, before in zip(words, [""] + words) if before != "--check").replace("/", " ").replace("+", " ").split() + ["edm" if "-network" in words else "torch", "wgmma" if wgmma else "plain"]
+faults = {fault for word, fault in faults if word in marks}
+def end(said):
+    print("a line before", said, "", sep="\\n", file=sys.stderr)
+    sys.exit(3)
 if "-c" in words:
     print("1.2.3+cpu" if "slow" in sys.argv[0] else "2.0.0")
-elif "-write" in words or "-check" in words:
-    open(after("-write" if "-write" in words else "-check"), "w").write("x")
+elif "-write" in words:
+    open(after("-write"), "w").write("x")
+elif "-check" in words:
+    if "check" in faults:
+        end("no check here")
+    open(after("-check"), "w").write("far" if "differs" in faults else "near")
 elif "--check" in words:
+    if "check" in faults:
+        end("no check here")
     print("a warning of some library")
-    print(json.dumps({"D": float(os.environ.get("FAKE_ERROR", "0")), "loss": 0, "gradient": 0}))
+    for flag, path in zip(words, words[1:]):
+        if flag == "--check":
+            far = open(path, "rb").read() == b"far" or "differs" in faults
+            error = 0.5 if far else float(os.environ.get("FAKE_ERROR", "0"))
+            print(json.dumps({"D": error, "loss": 0, "gradient": 0, "whole": 0}))
 else:
     edm = "-network" in words
+    if "start" in faults:
+        end("out of memory")
     threads = int(after("-threads" if edm else "--threads", 1))
-    print(json.dumps({"train_gflop": 3.0, "forward_gflop": 1.0, "instructions": "none", "threads": threads,
+    print(json.dumps({"train_gflop": 3.0, "forward_gflop": 1.0, "instructions": "none", "kernels": "cuda", "threads": threads,
                       "version": "2.0.0", "device": "a device"}), flush=True)
-    first = not edm
+    first, steps = not edm, 0
     for line in sys.stdin:
         c = json.loads(line)
         if c["do"] == "peak":
@@ -52,8 +73,13 @@ else:
         elif c["do"] == "limits":
             print(json.dumps({"tflops": 2.0, "copy_gb_per_s": 50.0}), flush=True)
         else:
+            if "silence" in faults:
+                time.sleep(60)
+            steps += 1
+            if "sample" in faults and c["do"] == "sample" or "midway" in faults and steps == 5:
+                end("illegal memory access")
             start = time.perf_counter()
-            time.sleep((0.01 if edm else 0.03) * (10 if first else 1) * c["steps"])
+            time.sleep(float(os.environ.get("FAKE_STEP", "0.01")) * (1 if edm else 3) * (10 if first else 1) * c["steps"])
             first = False
             print(json.dumps({"seconds": time.perf_counter() - start, "images": 4 * c["steps"]}), flush=True)
 """

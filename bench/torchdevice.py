@@ -28,7 +28,10 @@ class Device:
         self.resume()
 
     def describe(self):
-        return torch.cuda.get_device_name() if self.gpu else "processor"
+        """Returns the device's name and the versions of what drives it."""
+        if not self.gpu:
+            return {"device": "processor"}
+        return {"device": torch.cuda.get_device_name(), "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
 
     def autocast(self):
         if self.precision == "bf16":

@@ -13,7 +13,7 @@ import snapshot
 from ddpmpp import Denoiser
 from torchdevice import PRECISIONS, Device
 
-VARIANTS = ("eager", "channels_last", "compile", "sdpa", "fused")
+VARIANTS = ("eager", "channels_last", "compile", "reduce-overhead", "sdpa", "fused")
 
 
 def parse():
@@ -24,7 +24,8 @@ def parse():
     p.add_argument("--variant", default="eager", help="any of %s joined by +" % ", ".join(VARIANTS))
     p.add_argument("--device", default="cpu", help="cpu or cuda")
     p.add_argument("--precision", default="fp32", choices=PRECISIONS)
-    p.add_argument("--check", help="compare with this file of edmbench and exit")
+    p.add_argument("--check", action="append", metavar="FILE",
+                   help="compare with this file of edmbench, print a line and exit; may be repeated")
     a = p.parse_args()
     a.variant = set(a.variant.split("+"))
     unknown = a.variant - set(VARIANTS)
@@ -47,8 +48,11 @@ class Side:
         config = json.loads(metadata["edm_model"])["network"]
         self.shape = (a.batch, config["in_channels"], config["img_resolution"], config["img_resolution"])
         self.evaluate, self.loss = self.net.forward, self.net.loss
+        self.begin = lambda: None
         if "compile" in a.variant:
             self.evaluate, self.loss = torch.compile(self.evaluate), torch.compile(self.loss)
+        elif "reduce-overhead" in a.variant:
+            self.compile_into_graphs()
         self.fused = "fused" in a.variant
         self.optimizer = None
         torch.manual_seed(1)
@@ -56,12 +60,19 @@ class Side:
         self.noise = self.layout(torch.randn(self.shape))
         self.sigma = torch.exp(-1.2 + 1.2 * torch.randn(a.batch, dtype=torch.float64)).to(a.device)
 
+    def compile_into_graphs(self):
+        """Has torch.compile replay CUDA graphs. What a graph returns lies in memory
+        that the next one overwrites, so begin tells where a step begins."""
+        self.evaluate, self.loss = (torch.compile(f, mode="reduce-overhead") for f in (self.evaluate, self.loss))
+        self.begin = torch.compiler.cudagraph_mark_step_begin
+
     def layout(self, x):
         return x.to(self.device.name, memory_format=self.format)
 
     def gradient(self, images, noise, sigma):
         """Returns the loss of each image; the parameters get the gradient of
         the mean over images of the sum over pixels."""
+        self.begin()
         with self.device.autocast():
             losses = self.loss(images, noise, sigma)
         (losses.sum() / len(images)).backward()
@@ -82,7 +93,8 @@ class Side:
             torch._foreach_add_(self.ema, self.parameters, alpha=0.001)
 
     def denoise(self, x, sigma):
-        """Returns D at one noise level."""
+        """Returns D at one noise level, to be used up before the next."""
+        self.begin()
         sigma = torch.full((len(x),), sigma, dtype=torch.float64, device=x.device)
         with torch.no_grad(), self.device.autocast():
             return self.evaluate(x, sigma)
@@ -122,28 +134,39 @@ def rms(x):
 
 
 def check(a):
-    """Compares D, the losses and all gradients with a file of edmbench. The
-    error of a tensor is the RMS of the difference over the RMS of the other
-    side's. Gradients that are zero in exact arithmetic (the key part of an
-    attention bias) hold nothing but rounding, so a millionth of the RMS of all
-    gradients is allowed for."""
+    """Compares D, the losses and all gradients with files of edmbench and prints a
+    line for each."""
     side = Side(a, dropout=0.0)
-    metadata, want = snapshot.read(a.check)
-    want = {name: t.to(a.device) for name, t in want.items()}
-    d = side.denoise(side.layout(want["in.x"].float()), float(metadata["sigma"]))
+    for path in a.check:
+        metadata, want = snapshot.read(path)
+        print(json.dumps(differences(side, metadata, {name: t.to(a.device) for name, t in want.items()})), flush=True)
+
+
+def differences(side, metadata, want):
+    """Returns how far a file's tensors are from a side's. The error of a tensor is
+    the RMS of the difference over the RMS of the other side's; that of the
+    gradients is their worst, and `whole` is that of all of them as one vector.
+    Gradients that are zero in exact arithmetic (the key part of an attention bias)
+    hold nothing but rounding, so a millionth of the RMS of all gradients is allowed
+    for."""
+    d = side.denoise(side.layout(want["in.x"].float()), float(metadata["sigma"])).clone()
     side.net.train()
+    side.net.zero_grad(set_to_none=True)
     losses = side.gradient(side.layout(want["in.images"]), side.layout(want["in.noise"]), want["in.sigma"])
     grads = {"grad." + name: p.grad for name, p in side.net.named_parameters()}
     missing = set(grads) ^ {name for name in want if name.startswith("grad.")}
     if missing:
         raise SystemExit(f"gradients on one side only: {sorted(missing)}")
     count = sum(g.numel() for g in grads.values())
-    noise = 1e-6 * (sum(g.double().pow(2).sum() for g in grads.values()) / count).sqrt().item()
+    square = sum(g.double().pow(2).sum() for g in grads.values())
+    noise = 1e-6 * (square / count).sqrt().item()
     worst = max((rms(g - want[name]) / (rms(g) + 1e3 * noise), name) for name, g in grads.items())
+    difference = sum((g.double() - want[name].double()).pow(2).sum() for name, g in grads.items())
     return {
         "D": rms(d - want["out.D"]) / rms(d),
         "loss": rms(losses - want["out.loss"]) / rms(losses),
-        "gradient": worst[0], "gradient_of": worst[1], "gradients": len(grads), "kernels": metadata["kernels"],
+        "gradient": worst[0], "gradient_of": worst[1], "gradients": len(grads),
+        "whole": (difference / square).sqrt().item(), "kernels": metadata["kernels"],
     }
 
 
@@ -167,7 +190,7 @@ def serve(a):
     print(json.dumps({
         "name": "torch", "version": torch.__version__, "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in side.net.parameters()), "batch": a.batch,
-        "device": side.device.describe(),
+        **side.device.describe(),
     }), flush=True)
     for line in sys.stdin:
         command = json.loads(line)
@@ -181,7 +204,7 @@ def main():
     a = parse()
     torch.set_num_threads(a.threads)
     if a.check:
-        print(json.dumps(check(a)))
+        check(a)
     else:
         serve(a)
 

@@ -20,6 +20,7 @@ type Backend struct {
 	compute   *driver.Stream // kernels, in the order of their calls
 	copies    *driver.Stream // inputs on their way to the device
 	always    bool           // check every launch of every run
+	trails    bool           // kernels of graphs tell the host when they begin
 	unpacked  bool           // store no value as packed pixels: tests compare the two
 	modules   modules
 	mirrors   mirrors
@@ -82,6 +83,10 @@ func open(ordinal int, name string) (*Backend, error) {
 	if p < 0 {
 		return nil, fmt.Errorf("cuda: precision %q, want one of %v", name, Precisions())
 	}
+	trails, err := leavingTrails()
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
 	d, err := driver.Open(ordinal)
 	if errors.Is(err, driver.OutOfMemory) {
 		err = &engine.OutOfMemory{What: "the device's context", Free: unknown, Err: err}
@@ -90,7 +95,7 @@ func open(ordinal int, name string) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	to := targetOf(precision(p), d.Info())
-	b := &Backend{device: d, precision: to.precision, wgmma: to.wgmma, always: checking()}
+	b := &Backend{device: d, precision: to.precision, wgmma: to.wgmma, always: checking(), trails: trails}
 	if err := b.init(); err != nil {
 		return nil, errors.Join(b.failed(fmt.Sprintf("open device %d", ordinal), err), d.Close())
 	}

@@ -115,6 +115,10 @@ func (r *runner) blame(err error) error {
 	if r.replay == nil || !lost(err) {
 		return fmt.Errorf("%s: %w", r.extent(), err)
 	}
+	if !r.b.trails {
+		return fmt.Errorf("an unknown kernel of %s: %w; with %s=1 in the environment kernels leave a trail, and with %s=1 every kernel is waited for",
+			r.extent(), err, trailVariable, checkVariable)
+	}
 	l := r.replay.trail.last()
 	if l == nil {
 		return fmt.Errorf("before the first kernel of %s: %w", r.extent(), err)

@@ -2,7 +2,28 @@
 
 package cuda
 
-import "edm/internal/cuda/driver"
+import (
+	"fmt"
+	"os"
+
+	"edm/internal/cuda/driver"
+)
+
+// trailVariable names the environment variable that, set to 0, has the kernels of
+// graphs leave no trail. Its default is 1.
+const trailVariable = "EDM_CUDA_TRAIL"
+
+// leavingTrails reports whether they leave one.
+func leavingTrails() (bool, error) {
+	switch v := os.Getenv(trailVariable); v {
+	case "", "1":
+		return true, nil
+	case "0":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s is %q in the environment, want 0 or 1", trailVariable, v)
+	}
+}
 
 // placed is a launch with the number of its step in a program.
 type placed struct {
@@ -16,14 +37,14 @@ type placed struct {
 // begins.
 type trail struct {
 	launches []placed
-	memory   *driver.Pinned // nil for no launches
+	memory   *driver.Pinned // nil where no words are set, or there are no launches
 	words    []uint32       // one a launch, in memory
 }
 
 // newTrail returns the trail of a graph's launches.
 func (b *Backend) newTrail(launches []placed) (*trail, error) {
 	t := &trail{launches: launches}
-	if len(launches) == 0 {
+	if !b.trails || len(launches) == 0 {
 		return t, nil
 	}
 	var err error
@@ -34,8 +55,13 @@ func (b *Backend) newTrail(launches []placed) (*trail, error) {
 	return t, nil
 }
 
-// mark returns the address of a launch's word on the device.
-func (t *trail) mark(i int) pointer { return pointer(t.memory.Address()).plus(i) }
+// mark returns the address of a launch's word on the device, or 0 for none.
+func (t *trail) mark(i int) pointer {
+	if t.memory == nil {
+		return 0
+	}
+	return pointer(t.memory.Address()).plus(i)
+}
 
 // clear makes the trail that of a graph that was not started.
 func (t *trail) clear() { clear(t.words) }

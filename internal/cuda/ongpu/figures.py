@@ -53,13 +53,14 @@ def speed(path):
 def comparison(path):
     """A line for each row of the comparison with PyTorch."""
     rows = json.loads(text(path))["rows"]
-    if not any(r["status"] in ("ok", "differs") for r in rows):
+    if not any(r["status"] in ("ok", "differs", "unchecked") for r in rows):
         raise ValueError("no side was timed")
     lines = []
     for r in rows:
-        what = f"{r['case']} {r['precision']} {r['mode']}: {r['side']}"
-        rate = f"{r['img_per_s']:.4g} img/s" if r.get("img_per_s") else r["status"]
-        lines.append(f"{what} {rate}" + (f" ({r['reason']})" if r.get("reason") else ""))
+        what = f"{r['case']} {r['precision']} {r['mode']}, {r['side']}"
+        rate = f"{r['img_per_s']:.4g} img/s, " if r.get("img_per_s") else ""
+        by = "".join(f", {ours} is {x['median']:.2f} times as fast" for ours, x in r.get("edm_is_faster_by", {}).items())
+        lines.append(f"{what}: {rate}{r['status']}{by}" + (f" ({r['reason']})" if r.get("reason") else ""))
     return "\n".join(lines)
 
 

@@ -167,11 +167,14 @@ class Figures(InAFolder):
 
     def test_comparison(self):
         rows = [{"case": "cifar10:128", "precision": "bf16", "mode": "train", "side": "edm", "status": "ok", "img_per_s": 1840.4},
-                {"case": "cifar10:128", "precision": "bf16", "mode": "train", "side": "torch compile", "status": "failed", "reason": "no room"}]
+                {"case": "cifar10:128", "precision": "bf16", "mode": "train", "side": "torch compile", "status": "failed", "reason": "no room"},
+                {"case": "cifar10:128", "precision": "bf16", "mode": "train", "side": "torch eager", "status": "ok", "img_per_s": 920.2,
+                 "edm_is_faster_by": {"edm": {"median": 2.0}}}]
         self.assertEqual(figures.comparison(self.log(json.dumps({"rows": rows}))).splitlines(),
-                         ["cifar10:128 bf16 train: edm 1840 img/s", "cifar10:128 bf16 train: torch compile failed (no room)"])
+                         ["cifar10:128 bf16 train, edm: 1840 img/s, ok", "cifar10:128 bf16 train, torch compile: failed (no room)",
+                          "cifar10:128 bf16 train, torch eager: 920.2 img/s, ok, edm is 2.00 times as fast"])
         with self.assertRaisesRegex(ValueError, "no side"):
-            figures.comparison(self.log(json.dumps({"rows": rows[1:]})))
+            figures.comparison(self.log(json.dumps({"rows": rows[1:2]})))
 
     def test_kernels(self):
         table = '==PROF== x\n"ID","Kernel Name","Metric Value"\n"0","conv(a, b)","2,000,000"\n"1","conv(a, b)","1,000,000"\n"2","add","500,000"\n'
