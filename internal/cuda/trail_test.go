@@ -17,7 +17,11 @@ func untrailed(t *testing.T) *Backend {
 	t.Setenv(trailVariable, "0")
 	b, err := open(0, FP32)
 	drivertest.Need(t, err)
-	t.Cleanup(func() { must(t, b.Close()) })
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil && os.Getenv(faultChild) == "" {
+			t.Error(err)
+		}
+	})
 	return b
 }
 

@@ -13,8 +13,9 @@ import (
 	"sync"
 )
 
-// row is what one kernel takes on one architecture.
+// row is what one kernel takes on one architecture, by one release of the assembler.
 type row struct {
+	release                 string
 	module, kernel, arch    string
 	registers, shared       int // 4-byte registers a thread; static bytes a block
 	stack                   int // bytes a thread
@@ -23,8 +24,25 @@ type row struct {
 	wanted                  []string
 }
 
-// assembler runs the tools in folder bin.
-type assembler struct{ bin string }
+// assembler runs the tools in folder bin, whose ptxas is of that release.
+type assembler struct{ bin, release string }
+
+var releaseName = regexp.MustCompile(`release (\d+\.\d+)`)
+
+// newAssembler returns the assembler in a folder.
+func newAssembler(dir string) (assembler, error) {
+	a := assembler{bin: dir}
+	said, err := a.command("ptxas", "--version")
+	if err != nil {
+		return a, err
+	}
+	m := releaseName.FindStringSubmatch(said)
+	if m == nil {
+		return a, fmt.Errorf("ptxas in %s names no release:\n%s", dir, said)
+	}
+	a.release = m[1]
+	return a, nil
+}
 
 // job is one file to assemble for one architecture.
 type job struct{ source, arch string }
@@ -99,6 +117,7 @@ func (a assembler) assemble(j job) ([]row, error) {
 	}
 	have, want := instructionsOf(listing), wantedBy(string(ptx))
 	for i := range rows {
+		rows[i].release = a.release
 		rows[i].instructions = have[rows[i].kernel]
 		rows[i].wanted = want[rows[i].kernel]
 	}

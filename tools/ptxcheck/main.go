@@ -1,6 +1,7 @@
-// Command ptxcheck assembles every PTX file with NVIDIA's own assembler for each
-// architecture that matters, and compares what each kernel takes - registers,
-// shared memory, stack, spills, matrix instructions - with a committed table.
+// Command ptxcheck assembles every PTX file with releases of NVIDIA's own assembler
+// for each architecture that matters, and compares what each kernel takes -
+// registers, shared memory, stack, spills, matrix instructions - with a committed
+// table.
 package main
 
 import (
@@ -15,17 +16,21 @@ import (
 func main() {
 	ptx := flag.String("ptx", "", "folder of the PTX files")
 	table := flag.String("table", "", "table of resources to compare with")
-	bin := flag.String("bin", "", "folder of ptxas and nvdisasm")
+	var bins []string
+	flag.Func("bin", "folder of ptxas and nvdisasm; may be repeated, for each release of ptxas", func(dir string) error {
+		bins = append(bins, dir)
+		return nil
+	})
 	write := flag.Bool("write", false, "write the table instead of comparing")
 	flag.Parse()
-	if err := check(*ptx, *table, assembler{*bin}, *write); err != nil {
+	if err := check(*ptx, *table, bins, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "ptxcheck:", err)
 		os.Exit(1)
 	}
 }
 
 // check assembles everything, then holds each kernel to the rules and the table.
-func check(ptx, table string, a assembler, write bool) error {
+func check(ptx, table string, bins []string, write bool) error {
 	sources, err := filepath.Glob(filepath.Join(ptx, "*.ptx"))
 	if err != nil {
 		return err
@@ -33,9 +38,17 @@ func check(ptx, table string, a assembler, write bool) error {
 	if len(sources) == 0 {
 		return fmt.Errorf("no .ptx in %q: name the folder by -ptx", ptx)
 	}
-	rows, err := a.assembleAll(sources)
-	if err != nil {
-		return err
+	var rows []row
+	for _, dir := range bins {
+		a, err := newAssembler(dir)
+		if err != nil {
+			return err
+		}
+		more, err := a.assembleAll(sources)
+		if err != nil {
+			return fmt.Errorf("ptxas %s: %w", a.release, err)
+		}
+		rows = append(rows, more...)
 	}
 	if err := rules(rows); err != nil {
 		return err
@@ -51,7 +64,8 @@ func check(ptx, table string, a assembler, write bool) error {
 	if err := compare(string(committed), text); err != nil {
 		return fmt.Errorf("%s: %w", table, err)
 	}
-	fmt.Printf("%d kernels for %s: as in the table, no spills\n", len(kernels(rows)), strings.Join(architectures(rows), ", "))
+	fmt.Printf("%d kernels for %s by ptxas %s: as in the table, no spills\n", len(kernels(rows)),
+		strings.Join(each(rows, architecture), ", "), strings.Join(each(rows, release), " and "))
 	return nil
 }
 
@@ -63,11 +77,11 @@ func rules(rows []row) error {
 	var all []error
 	for _, r := range rows {
 		if r.spillStores+r.spillLoads > 0 {
-			all = append(all, fmt.Errorf("%s on %s spills: %d bytes stored, %d loaded; give it smaller tiles or fewer threads a block", r.kernel, r.arch, r.spillStores, r.spillLoads))
+			all = append(all, fmt.Errorf("%s on %s by ptxas %s spills: %d bytes stored, %d loaded; give it smaller tiles or fewer threads a block", r.kernel, r.arch, r.release, r.spillStores, r.spillLoads))
 		}
 		for _, want := range r.wanted {
 			if !strings.Contains(r.instructions, want) {
-				all = append(all, fmt.Errorf("%s on %s has no %s, which its PTX or its name asks for: it has %q", r.kernel, r.arch, want, r.instructions))
+				all = append(all, fmt.Errorf("%s on %s by ptxas %s has no %s, which its PTX or its name asks for: it has %q", r.kernel, r.arch, r.release, want, r.instructions))
 			}
 		}
 	}

@@ -23,16 +23,39 @@ func TestParseReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := tableHead +
-		"conv\tadd\tsm_80\t8\t0\t0\t0\t0\t-\n" +
-		"conv\tscale_tf32\tsm_80\t40\t48\t16\t4\t8\t-\n"
+		"conv\tadd\tsm_80\tevery\t8\t0\t0\t0\t0\t-\n" +
+		"conv\tscale_tf32\tsm_80\tevery\t40\t48\t16\t4\t8\t-\n"
 	if got := format(rows); got != want {
 		t.Errorf("table\n%swant\n%s", got, want)
 	}
-	if err := rules(rows); err == nil || !strings.Contains(err.Error(), "scale_tf32 on sm_80 spills") {
+	if err := rules(rows); err == nil || !strings.Contains(err.Error(), "scale_tf32 on sm_80 by ptxas  spills") {
 		t.Errorf("rules: %v, want the spilling kernel named", err)
 	}
 	if _, err := parseReport("ptxas info    : Compiling entry function 'f' for 'sm_80'\n", job{"f.ptx", "sm_80"}); err == nil {
 		t.Error("a kernel without figures is no error")
+	}
+}
+
+// Releases share a line where they agree, and only there.
+func TestReleasesInTheTable(t *testing.T) {
+	rows := []row{
+		{release: "13.0", module: "m", kernel: "f", arch: "sm_80", registers: 8},
+		{release: "13.0", module: "m", kernel: "f", arch: "sm_90a", registers: 9},
+		{release: "13.5", module: "m", kernel: "f", arch: "sm_80", registers: 8},
+		{release: "13.5", module: "m", kernel: "f", arch: "sm_90a", registers: 7},
+		{release: "13.5", module: "m", kernel: "f", arch: "sm_130", registers: 6},
+	}
+	want := tableHead +
+		"m\tf\tsm_80\tevery\t8\t0\t0\t0\t0\t-\n" +
+		"m\tf\tsm_90a\t13.0\t9\t0\t0\t0\t0\t-\n" +
+		"m\tf\tsm_90a\t13.5\t7\t0\t0\t0\t0\t-\n" +
+		"m\tf\tsm_130\t13.5\t6\t0\t0\t0\t0\t-\n"
+	if got := format(rows); got != want {
+		t.Errorf("table\n%swant\n%s", got, want)
+	}
+	rows[1].spillLoads = 4
+	if err := rules(rows); err == nil || !strings.Contains(err.Error(), "f on sm_90a by ptxas 13.0 spills") {
+		t.Errorf("rules: %v, want the spill of one release", err)
 	}
 }
 

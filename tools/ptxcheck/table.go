@@ -6,23 +6,46 @@ import (
 	"strings"
 )
 
-const tableHead = "module\tkernel\tarch\tregisters\tshared\tstack\tspill stores\tspill loads\tinstructions\n"
+const tableHead = "module\tkernel\tarch\tptxas\tregisters\tshared\tstack\tspill stores\tspill loads\tinstructions\n"
+
+// every stands in the table for all releases of the assembler, where they agree.
+const every = "every"
 
 // format returns the table, a line for each kernel and architecture, separated
-// by tabs. Rows come by file, architecture and kernel; the table has a kernel's
-// architectures together.
+// by tabs; where releases of the assembler differ, a line for each. Rows come by
+// release, file, architecture and kernel; the table has a kernel's architectures
+// together.
 func format(rows []row) string {
-	var lines []string
+	releases := len(each(rows, release))
+	var b strings.Builder
+	b.WriteString(tableHead)
 	for _, name := range kernels(rows) {
-		for _, r := range rows {
-			if r.module+"\t"+r.kernel != name {
-				continue
+		of := filter(rows, func(r row) bool { return r.module+"\t"+r.kernel == name })
+		for _, arch := range each(of, architecture) {
+			lines := filter(of, func(r row) bool { return r.arch == arch })
+			if len(lines) == releases && len(each(lines, takes)) == 1 {
+				lines = lines[:1]
+				lines[0].release = every
 			}
-			lines = append(lines, fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", name, r.arch,
-				r.registers, r.shared, r.stack, r.spillStores, r.spillLoads, orDash(r.instructions)))
+			for _, r := range lines {
+				fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", name, arch, r.release, takes(r))
+			}
 		}
 	}
-	return tableHead + strings.Join(lines, "")
+	return b.String()
+}
+
+func architecture(r row) string { return r.arch }
+func release(r row) string      { return r.release }
+
+// takes returns a row's figures as the table has them.
+func takes(r row) string {
+	return fmt.Sprintf("%d\t%d\t%d\t%d\t%d\t%s", r.registers, r.shared, r.stack, r.spillStores, r.spillLoads, orDash(r.instructions))
+}
+
+// filter returns the rows that are wanted.
+func filter(rows []row, want func(row) bool) []row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r row) bool { return !want(r) })
 }
 
 func orDash(s string) string {
@@ -42,12 +65,12 @@ func kernels(rows []row) []string {
 	return slices.Compact(all)
 }
 
-// architectures returns those of the rows, each once, in their order.
-func architectures(rows []row) []string {
+// each returns what is asked of the rows, each once, in their order.
+func each(rows []row, ask func(row) string) []string {
 	var all []string
 	for _, r := range rows {
-		if !slices.Contains(all, r.arch) {
-			all = append(all, r.arch)
+		if v := ask(r); !slices.Contains(all, v) {
+			all = append(all, v)
 		}
 	}
 	return all

@@ -28,6 +28,7 @@ struct Operands {
   bool mn_a, mn_b; // MN-major, else K-major
   bool accumulate;
 };
+// Without an accumulator, products into those that are fenced may follow.
 void group_fence(float* d, int count, const char* file, int line);
 void group_product(const Operands& operands, const char* file, int line);
 void group_commit(const char* file, int line);

@@ -213,7 +213,9 @@ void group_fence(float* d, int count, const char* file, int line) {
   Operands o = {};
   o.d = d;
   lane.block->warpgroup(lane, Collective::wgmma_fence, o, count, {file, line},
-                        [&](Warp& warp, float** all) { return warp.products.fence(all, count); });
+                        [&](Warp& warp, float** all) {
+                          return d ? warp.products.fence(all, count) : std::string();
+                        });
 }
 
 void group_product(const Operands& o, const char* file, int line) {

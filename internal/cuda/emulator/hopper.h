@@ -53,6 +53,7 @@ template <int count> DEVICE void more_registers(EMULATOR_SITE) {
 template <int count> DEVICE void wgmma_fence(float (&d)[count], EMULATOR_SITE) {
   emulator::group_fence(d, count, file, line);
 }
+DEVICE void wgmma_fence(EMULATOR_SITE) { emulator::group_fence(nullptr, 0, file, line); }
 DEVICE void wgmma_commit(EMULATOR_SITE) { emulator::group_commit(file, line); }
 template <int groups> DEVICE void wgmma_wait(EMULATOR_SITE) {
   static_assert(groups >= 0, "groups in flight");

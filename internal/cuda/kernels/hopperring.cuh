@@ -106,6 +106,7 @@ DEVICE void multiply(float (&d)[T::own / 2], const Ring& ring, int consumer, int
   wgmma_fence(d);
   for (int step = 0; step < steps; step++) {
     mbarrier_wait(ring.full + t.stage, t.parity);
+    wgmma_fence(); // the assembler of CUDA 13.0 adds one where a loop comes round without
     const unsigned at = (unsigned)(t.stage * T::bytes);
 #pragma unroll
     for (unsigned k = 0; k < STEP / 16; k++)

@@ -14,11 +14,15 @@ template <int count> DEVICE void wgmma_keep(float (&d)[count]) {
   for (int i = 0; i < count; i++) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// wgmma_fence comes before the first product into d, and again before the next one
-// after a wgmma_wait that named d ("wgmma.fence").
+// wgmma_fence comes before a step's products: what was written before it is done
+// ("wgmma.fence").
+DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+
+// With an accumulator, it comes before the first product into d, and again before the
+// next one after a wgmma_wait that named d.
 template <int count> DEVICE void wgmma_fence(float (&d)[count]) {
   wgmma_keep(d);
-  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+  wgmma_fence();
 }
 
 // wgmma_commit closes the group of this warpgroup's products since the last one.

@@ -34,11 +34,12 @@ DEVICE void product(const unsigned* words, float* y, int count, int steps, int s
   float d[n / 2];
   wgmma_fence(d);
   for (int k = 0; k < steps; k++) {
+    wgmma_fence();
     wgmma_bf16<n, major_a, major_b>(d, a, b, k > 0);
+    wgmma_commit();
     a = wgmma_advance(a, (unsigned)a_step);
     b = wgmma_advance(b, (unsigned)b_step);
   }
-  wgmma_commit();
   wgmma_wait<0>(d);
   store<n>(d, y);
 }
