@@ -9,7 +9,7 @@ CUDA_TESTS = Reference|GPU|CoarsePrecision|LossCurves|OtherDevice|MissingDevices
 # Tests of operations that are quick and meet every kind of kernel.
 CUDA_QUICK_TESTS = Bits|Over|Alone|Turns|Linear|Programs
 
-.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated cuda-emulator cuda-commands cuda-first emulator-test cuda-races cuda-binding gpu-bundle-small bench ci clean
+.PHONY: all build test lint generate ptx cuda cuda-test cuda-emulated cuda-emulator cuda-commands cuda-first emulator-test cuda-races cuda-sums cuda-binding gpu-bundle-small bench ci clean
 
 all: build lint test
 
@@ -36,7 +36,12 @@ cuda: cuda-binding ## the two commands for NVIDIA GPUs, in bin/; wants a C compi
 
 # With -j2 they share the cores, the longest first: with every access checked one
 # thread computes.
-cuda-test: cuda-emulated cuda-commands cuda-races emulator-test ## the CUDA tests on an emulated driver; wants g++, no GPU
+cuda-test: cuda-emulated cuda-commands cuda-races cuda-sums emulator-test ## the CUDA tests on an emulated driver; wants g++, no GPU
+
+cuda-sums: cuda-emulator # products whose sums are cut off as tensor cores may do it
+	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator/libcuda.so.1" && \
+		EDM_EMULATOR_SUMS=truncate EDM_EMULATOR_CAPABILITY=9.0 $(GO) test -count=1 -tags gpu \
+		-run 'TestConv$$/.*/_130,_28|TestConvRounds|TestLinear$$|TestProductSums|TestLastPlaceOfSums|TestAttention$$/.*/_(40|70|130)|TestAttentionRounds' ./internal/cuda
 
 emulator-test: # tests of the emulated driver, and of what kernels compute numbers by
 	bash internal/cuda/kernels/test/run.sh

@@ -39,4 +39,4 @@ bin/edm-sample --runs "$work/runs" --seeds 0-3 --steps 3 --outdir "$work/samples
 unset EDM_CUDA_DRIVER
 
 echo "--- emulated driver; the first run on a GPU, rehearsed, has most of the tests"
-EDM_REQUIRE_CUDA=1 make -j2 --output-sync=target cuda-first cuda-races cuda-commands emulator-test
+EDM_REQUIRE_CUDA=1 make -j2 --output-sync=target cuda-first cuda-races cuda-commands cuda-sums emulator-test

@@ -92,7 +92,7 @@ func TestConv(t *testing.T) {
 			q = exactly(to.precision, q)
 			k, want := prepared(t, to, q), q.Exact()
 			eachTile(k, func(name string) {
-				t.Run(describe(q)+name, func(t *testing.T) { optest.Near(t, b.compute(t, k, q, 0), want, nearly) })
+				t.Run(describe(q)+name, func(t *testing.T) { optest.Near(t, b.compute(t, k, q, 0), want, summed(to.precision, q)) })
 			})
 		})
 	})
@@ -106,7 +106,7 @@ func TestConvRounds(t *testing.T) {
 			for _, q := range optest.ConvProblems(t, 2, 20, 20, 7, 8, size, true) {
 				got := b.compute(t, prepared(t, to, q), q, 0)
 				optest.Near(t, got, q.Exact(), loosely(to.precision))
-				optest.Near(t, got, exactly(to.precision, q).Exact(), max(nearly, loosely(to.precision)/20))
+				optest.Near(t, got, exactly(to.precision, q).Exact(), max(summed(to.precision, q), loosely(to.precision)/20))
 			}
 		}
 	})

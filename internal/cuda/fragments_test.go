@@ -5,6 +5,8 @@ package cuda
 import (
 	"math"
 	"math/rand/v2"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -98,7 +100,7 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// TestProductSums: sums are float32 sums, and keep their bits when the factors
+// TestProductSums: sums are float32 sums, of which every addend may be cut off, and keep their bits when the factors
 // change places, on which attention of great logits rests.
 func TestProductSums(t *testing.T) {
 	const steps = 8
@@ -121,13 +123,34 @@ func TestProductSums(t *testing.T) {
 					p := float64(x[i][k]) * float64(y[k][j])
 					want, size = want+p, size+math.Abs(p)
 				}
-				if math.Abs(float64(got)-want) > 1e-6*size {
+				if math.Abs(float64(got)-want) > 2*math.Exp2(-23)*float64(steps*f.depth)*size {
 					t.Errorf("%s: element %d,%d is %v, want %v", f.name, i, j, got, want)
 				}
 				if i < 8 && turned[j][i] != got {
 					t.Errorf("%s: element %d,%d is %v, and %v with the factors in each other's place", f.name, i, j, got, turned[j][i])
 				}
 			}
+		}
+	}
+}
+
+// TestLastPlaceOfSums tells whether sums are rounded to nearest or cut off. The
+// emulated driver does as it is told, and a device as it likes.
+func TestLastPlaceOfSums(t *testing.T) {
+	b := newTable(t)
+	unit := float32(math.Exp2(-23))
+	for _, f := range fragmentKinds {
+		// 1, and then three quarters of a unit in its last place.
+		x := func(_, k int) float32 { return map[int]float32{0: 1, f.depth: 0.75}[k] }
+		y := func(k, _ int) float32 { return map[int]float32{0: 1, f.depth: unit}[k] }
+		got := f.multiply(t, b, x, y, zero, 2)[0][0]
+		t.Logf("%s: 1 + 0.75 u = 1 + %g u", f.name, (got-1)/unit)
+		want := map[string]float32{"truncate": 1}[os.Getenv("EDM_EMULATOR_SUMS")]
+		if want == 0 {
+			want = 1 + unit
+		}
+		if emulated := strings.Contains(b.Backend.String(), "emulated"); emulated && got != want || !emulated && got != 1 && got != 1+unit {
+			t.Errorf("%s: 1 + 0.75 u = %v", f.name, got)
 		}
 	}
 }

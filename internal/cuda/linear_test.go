@@ -38,7 +38,7 @@ func TestLinear(t *testing.T) {
 					k := prepared(t, target{precision: p}, q)
 					optest.Near(t, b.compute(t, k, q, 0), q.Exact(), loosely(p))
 					q := exactly(p, q)
-					optest.Near(t, b.compute(t, k, q, 0), q.Exact(), nearly)
+					optest.Near(t, b.compute(t, k, q, 0), q.Exact(), summed(p, q))
 				})
 			}
 		}

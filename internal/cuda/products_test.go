@@ -49,8 +49,26 @@ func exactly(p precision, q optest.Problem) optest.Problem {
 	return q
 }
 
-// nearly is the error that sums in float32 may have.
+// nearly is the error that sums of IEEE multiply-adds in float32 may have.
 const nearly = 1e-5
+
+// summed returns the error that the sums of a problem with exact factors may have,
+// relative to what optest.Near relates to. In fp32 each step is rounded to nearest.
+// Tensor cores may add at least four products to the sum at once and cut all five
+// addends, and the result, off at the last place of the greatest: a sum of n products
+// then loses 1.5 n units, each half of one on the mean and all of one sign at worst. A
+// unit is at most 2^-23 of the greatest sum on the way, which is about twice the
+// result's own size and its root mean square together. What is added or scaled
+// afterwards loses a few units more. A product that is missing, or in another's place,
+// changes a sum by 1/sqrt(n) of the root mean square: a thousand times as much where
+// there are a thousand.
+func summed(p precision, q optest.Problem) float64 {
+	if p == fp32 {
+		return nearly
+	}
+	terms := op.Flops(q.Spec, q.In, q.Out) / 2 / float64(q.Out.TotalSize())
+	return math.Exp2(-23) * (1.5*terms + 8)
+}
 
 // loosely returns the error that factors rounded to a precision may cause.
 func loosely(p precision) float64 { return max(nearly, 8*math.Exp2(-1-float64(p.fraction()))) }
@@ -191,3 +209,38 @@ func prepared(t *testing.T, to target, q optest.Problem) kernel {
 
 // describe names a problem in a report.
 func describe(q optest.Problem) string { return fmt.Sprintf("%v%v", op.Op{Spec: q.Spec}, q.In) }
+
+// A sum that lacks one product is further off than what summed allows.
+func TestSummedMissesNoProduct(t *testing.T) {
+	problems := linearProblems(t, 33, 130, 65)
+	for _, size := range []int{1, 3} {
+		problems = append(problems, optest.ConvProblems(t, 1, 130, 9, 28, 28, size, false)...)
+	}
+	for _, q := range problems {
+		q = exactly(bf16, q)
+		want := q.Exact()
+		lacking := exactly(bf16, q)
+		lacking.Inputs[0].F32[q.In[0].TotalSize()/2] = 0
+		size, far, changed := rootMeanSquare(want), 0, 0
+		for i, v := range lacking.Exact() {
+			if v == want[i] {
+				continue
+			}
+			changed++
+			if math.Abs(v-want[i]) > summed(bf16, q)*(size+math.Abs(want[i])) {
+				far++
+			}
+		}
+		if changed == 0 || far < changed*9/10 {
+			t.Errorf("%s: of %d sums that lack a product, %d are too far off", describe(q), changed, far)
+		}
+	}
+}
+
+func rootMeanSquare(x []float64) float64 {
+	var squares float64
+	for _, v := range x {
+		squares += v * v
+	}
+	return math.Sqrt(squares / float64(len(x)))
+}

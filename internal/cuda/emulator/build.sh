@@ -19,7 +19,7 @@ flock 9
 # The target is the least that the machine needs for exact and fast fused
 # multiply-adds: without the instruction the C library computes the same bits.
 flags=(-std=c++17 -O2 -fPIC -fvisibility=hidden -fno-strict-aliasing -ffp-contract=off
-  -fno-math-errno -fstack-clash-protection -Wall -Wextra -Wno-unknown-pragmas -DEDM_EMULATOR)
+  -fno-math-errno -fstack-clash-protection -Wall -Wextra -Wno-unknown-pragmas -Wno-psabi -DEDM_EMULATOR)
 read -ra extra <<<"${EDM_EMULATOR_CXXFLAGS:-}"
 flags+=("${extra[@]}")
 native=$("$cxx" -march=native -dM -E -x c++ /dev/null 2>/dev/null || true)

@@ -2,11 +2,13 @@
 
 #include <cstring>
 
+#include "sums.h"
+
 // In the layouts a lane belongs to group lane/4 and is member lane%4 of it.
 namespace emulator {
 namespace {
 
-constexpr int rows = 16, columns = 8;
+constexpr int rows = 16, columns = eight;
 
 float from_bits(unsigned bits) {
   float x;
@@ -20,9 +22,6 @@ float from_tf32(unsigned bits) { return from_bits(bits & 0xffffe000u); }
 float low_bf16(unsigned pair) { return from_bits(pair << 16); }
 float high_bf16(unsigned pair) { return from_bits(pair & 0xffff0000u); }
 
-// Eight is a row of B or D, which the compiler keeps in a register.
-using Eight = float __attribute__((vector_size(columns * sizeof(float))));
-
 // visit calls move(part of D, fragment) for each pair of neighbouring numbers.
 template <class Move> void visit(const Fragments* lanes, Eight* d, Move move) {
   for (int lane = 0; lane < warp_size; lane++) {
@@ -32,18 +31,12 @@ template <class Move> void visit(const Fragments* lanes, Eight* d, Move move) {
   }
 }
 
-// accumulate adds A times B to D. Products of such operands are exact in
-// float32, sums are rounded in the order of k. The device's own order and
-// rounding of the sum are not documented.
+// accumulate adds A times B to D.
 template <int depth>
 void accumulate(const Fragments* lanes, const float (&a)[rows][depth], const Eight (&b)[depth]) {
   Eight d[rows];
   visit(lanes, d, [](float* to, const float* from) { memcpy(to, from, 2 * sizeof *to); });
-  for (int m = 0; m < rows; m++) {
-    Eight sum = d[m];
-    for (int k = 0; k < depth; k++) sum += a[m][k] * b[k];
-    d[m] = sum;
-  }
+  for (int m = 0; m < rows; m++) d[m] = add(d[m], a[m], b, 1, depth);
   visit(lanes, d, [](const float* from, float* to) { memcpy(to, from, 2 * sizeof *to); });
 }
 

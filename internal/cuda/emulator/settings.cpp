@@ -54,6 +54,14 @@ void read_copies(Settings& s) {
   s.copies = *text == 'l' ? Moment::late : Moment::eager;
 }
 
+void read_sums(Settings& s) {
+  const char* name = "EDM_EMULATOR_SUMS";
+  const char* text = getenv(name);
+  if (!text || !*text || !strcmp(text, "round")) return;
+  if (strcmp(text, "truncate")) reject(name, text, "round or truncate");
+  s.truncates = true;
+}
+
 } // namespace
 
 const Settings& settings() { return current(); }
@@ -69,6 +77,7 @@ void read_settings() {
   read_capability(s);
   read_streams(s);
   read_copies(s);
+  read_sums(s);
   current() = s;
 }
 

@@ -20,6 +20,7 @@ struct Settings {
   int threads = 0; // 0: one for each processor
   bool eager = false; // streams
   Moment copies = Moment::drawn;
+  bool truncates = false; // sums of matrix instructions
 };
 
 // settings returns what read_settings last read.

@@ -2,6 +2,7 @@
 
 #include "report.h"
 #include "shared.h"
+#include "sums.h"
 #include "tensormap.h"
 
 #include <algorithm>
@@ -213,25 +214,21 @@ std::string Products::complete(Product& p, SharedMemory& shared) {
   return {};
 }
 
-// multiply adds A times B to the sums, or puts it there. Products of such operands
-// are exact in float32, sums are rounded in the order of k; the device's own order
-// and rounding are not documented.
+// multiply adds A times B to the sums, or puts it there.
 void Products::multiply(const Product& p, Accumulator& to) {
-  constexpr int wide = 8;
-  using Row = float __attribute__((vector_size(wide * sizeof(float))));
-  Row b[depth][most_columns / wide];
+  Eight b[depth][most_columns / eight];
   for (int k = 0; k < depth; k++) {
-    for (int n = 0; n < to.columns; n++) b[k][n / wide][n % wide] = p.b.at(n, k);
+    for (int n = 0; n < to.columns; n++) b[k][n / eight][n % eight] = p.b.at(n, k);
   }
   for (int m = 0; m < rows; m++) {
     float a[depth];
     for (int k = 0; k < depth; k++) a[k] = p.a.at(m, k);
     float* sums = &to.sums[size_t(m * to.columns)];
-    for (int j = 0; j < to.columns / wide; j++) {
-      Row sum = {};
-      if (p.accumulate) memcpy(&sum, sums + j * wide, sizeof sum);
-      for (int k = 0; k < depth; k++) sum += a[k] * b[k][j];
-      memcpy(sums + j * wide, &sum, sizeof sum);
+    for (int j = 0; j < to.columns / eight; j++) {
+      Eight sum = {};
+      if (p.accumulate) memcpy(&sum, sums + j * eight, sizeof sum);
+      sum = add(sum, a, &b[0][j], most_columns / eight, depth);
+      memcpy(sums + j * eight, &sum, sizeof sum);
     }
   }
 }
