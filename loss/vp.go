@@ -5,6 +5,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"edm/model/noise"
 	"edm/model/precond"
 )
 
@@ -12,7 +13,7 @@ import (
 const VPName = "vp"
 
 // VP is the objective of the variance preserving SDE (Song et al. 2021; EDM
-// Table 1): t is uniform in (EpsilonT, 1] and sigma(t) as in precond.VP, and the
+// Table 1): t is uniform in (EpsilonT, 1] and sigma(t) as in noise.VP, and the
 // weight 1/sigma^2 makes it the error of the predicted noise.
 type VP struct {
 	BetaD    float64 // rise of the SDE's beta over t in [0, 1]
@@ -33,8 +34,8 @@ func newVP(params map[string]float64) (Objective, error) {
 	return l, err
 }
 
-// schedule returns the preconditioning with the same sigma(t).
-func (l VP) schedule() precond.VP {
+// preconditioning returns that with the same sigma(t) and limits.
+func (l VP) preconditioning() precond.VP {
 	p := precond.DefaultVP()
 	p.BetaD, p.BetaMin, p.EpsilonT = l.BetaD, l.BetaMin, l.EpsilonT
 	return p
@@ -50,7 +51,7 @@ func (l VP) Params() map[string]float64 {
 
 // Validate returns every fault of the settings, joined.
 func (l VP) Validate() error {
-	if err := l.schedule().Validate(); err != nil {
+	if err := l.preconditioning().Validate(); err != nil {
 		return fmt.Errorf("loss: %s: %w", VPName, err)
 	}
 	return nil
@@ -58,7 +59,9 @@ func (l VP) Validate() error {
 
 // Sigma returns the noise level of a draw u uniform in [0, 1): that at time t =
 // 1 - u (1 - epsilon_t).
-func (l VP) Sigma(u float64) float64 { return l.schedule().Sigma(1 + u*(l.EpsilonT-1)) }
+func (l VP) Sigma(u float64) float64 {
+	return noise.VP{BetaD: l.BetaD, BetaMin: l.BetaMin}.Sigma(1 + u*(l.EpsilonT-1))
+}
 
 // Draw returns the noise level of image number counter in the run with the
 // given seed.

@@ -28,7 +28,7 @@ func ExampleWrap() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	options := sample.DefaultOptions()
+	options := sample.EDM()
 	options.NumSteps = 64
 	sampler, err := sample.New(d, options)
 	if err != nil {

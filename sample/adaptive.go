@@ -41,8 +41,9 @@ const firstStep = 0.05
 // at once. An image that has reached sigma_min takes Euler's step to 0, which
 // leads to its denoised image, and drops out.
 type adaptive struct {
-	*run
+	*Run
 	stepper
+	maxNFE   int
 	round    int // rounds so far
 	step     int // those in which an image moved: the step's number in hooks and errors
 	walks    []walk
@@ -55,24 +56,24 @@ type adaptive struct {
 	subset   subset
 }
 
-// adaptiveBuffers is the number of run's buffers that adaptive takes; a stepper's
+// adaptiveBuffers is the number of Run's buffers that adaptive takes; a stepper's
 // own come after them.
 const adaptiveBuffers = 3
 
 // adapt integrates with steps that the images' own errors set.
-func (r *run) adapt(s stepper) error {
-	n := r.images()
+func (r *Run) adapt(s stepper, maxNFE int) error {
+	n := r.Images()
 	a := &adaptive{
-		run: r, stepper: s, walks: make([]walk, n), active: make([]int, n), sigmas: make([]float64, n),
-		denoised: r.buffer(0), proposal: r.buffer(1), preview: r.buffer(2),
+		Run: r, stepper: s, maxNFE: maxNFE, walks: make([]walk, n), active: make([]int, n), sigmas: make([]float64, n),
+		denoised: r.Buffer(0), proposal: r.Buffer(1), preview: r.Buffer(2),
 	}
 	r.imageNFE = make([]int, n)
-	high, low := r.plan.sigmas[0], r.plan.sigmas[1]
+	high, low := r.Sigmas[0], r.Sigmas[1]
 	for i := range a.walks {
 		a.active[i], a.sigmas[i] = i, high
 		a.walks[i] = walk{sigma: high, step: firstStep * math.Log(high/low), lastErr: 1}
 	}
-	if err := a.evaluate(a.denoised, r.x, a.active); err != nil {
+	if err := a.evaluate(a.denoised, r.X, a.active); err != nil {
 		return err
 	}
 	for ; len(a.active) > 0; a.round++ {
@@ -87,9 +88,9 @@ func (r *run) adapt(s stepper) error {
 func (a *adaptive) oneRound(low float64) error {
 	for _, i := range a.active {
 		w := &a.walks[i]
-		if a.imageNFE[i]+a.cost() > a.opts.MaxNFE {
+		if a.imageNFE[i]+a.cost() > a.maxNFE {
 			return fmt.Errorf("sample: step %d: image %d is at sigma %g after %d of at most %d evaluations, with steps of %.2g in ln sigma; raise max_nfe, rtol or atol",
-				a.step, i, w.sigma, a.imageNFE[i], a.opts.MaxNFE, w.step)
+				a.step, i, w.sigma, a.imageNFE[i], a.maxNFE, w.step)
 		}
 		w.next = w.sigma * math.Exp(-w.step)
 		if w.sigma*math.Exp(-1.01*w.step) <= low { // leave no sliver
@@ -143,7 +144,7 @@ func (a *adaptive) move(low float64) {
 		if w.sigma == low {
 			w.sigma, state = 0, a.preview
 		}
-		copy(a.row(a.x, i), a.row(state, i))
+		copy(a.row(a.X, i), a.row(state, i))
 	}
 	left := a.active[:0]
 	for _, i := range a.active {
@@ -168,7 +169,7 @@ func (a *adaptive) tell(before float64) error {
 	if len(a.done) == 0 {
 		return nil
 	}
-	step := Step{Index: a.step, Sigma: before, SigmaNext: a.highest(), Scale: 1, X: a.x, Denoised: a.denoised}
+	step := Step{Index: a.step, Sigma: before, SigmaNext: a.highest(), Scale: 1, X: a.X, Denoised: a.denoised}
 	a.step++
 	if a.hook == nil {
 		return nil
@@ -180,7 +181,7 @@ func (a *adaptive) tell(before float64) error {
 }
 
 // row returns image i of an [N, dim] buffer.
-func (a *adaptive) row(b []float64, i int) []float64 { return b[i*a.dim : (i+1)*a.dim] }
+func (a *adaptive) row(b []float64, i int) []float64 { return b[i*a.Dim : (i+1)*a.Dim] }
 
 // bounded returns factor within [low, high]; an error that is not a number gives
 // low.

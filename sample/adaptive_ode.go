@@ -2,29 +2,43 @@ package sample
 
 import "math"
 
-// adaptiveODESolver is the Dormand-Prince 5(4) method on the probability-flow
-// ODE with error control: each image takes the steps that its own tolerances
-// allow. It goes down in u = ln sigma, where dx/du = x - D. (Measured on
-// mixtures of Gaussians from 80 to 0.002, rtol = atol = 1e-5: 124 to 157
-// evaluations with at most two refused steps; in sigma itself 126 to 200 with 8
-// to 12 refused, and up to a hundred times the error where the data are narrow.)
+// AdaptiveODE is the Dormand-Prince 5(4) method on the probability-flow ODE with error
+// control: each image takes the steps that its own tolerances allow. It goes down in u =
+// ln sigma, where dx/du = x - D. (Measured on mixtures of Gaussians from 80 to 0.002,
+// RTol = ATol = 1e-5: 124 to 157 evaluations with at most two refused steps; in sigma
+// itself 126 to 200 with 8 to 12 refused, and up to a hundred times the error where the
+// data are narrow.)
 //
-// A step takes six evaluations; the seventh stage is the first of the next. The
-// last step's is D at sigma_min, which Euler's step to 0 leads to.
+// A step takes six evaluations; the seventh stage is the first of the next. The last
+// step's is D at the lowest noise level, which Euler's step to 0 leads to.
 //
 // A network that knows few noise levels is told the nearest, which makes D jump;
 // such networks are better sampled with fixed steps.
-func adaptiveODESolver() solver {
-	return solver{
-		name:      "adaptive-ode",
-		about:     "Dormand-Prince 5(4) on the ODE, with step sizes by tolerance for each image (rtol and atol 1e-5 as in score SDE)",
-		order:     5,
-		uses:      useTolerance,
-		adaptive:  true,
-		defaults:  func(o *Options) { o.RTol, o.ATol, o.MaxNFE = 1e-5, 1e-5, 1000 },
-		integrate: func(r *run) error { return r.adapt(newDormandPrince(r)) },
-	}
+type AdaptiveODE struct {
+	onLevels
+	RTol   float64 // relative tolerance of a step
+	ATol   float64 // absolute tolerance of a step, in the units of the data
+	MaxNFE int     // evaluations of an image after which to give up
 }
+
+// DefaultAdaptiveODE returns the tolerances of the score-SDE paper.
+func DefaultAdaptiveODE() AdaptiveODE { return AdaptiveODE{RTol: 1e-5, ATol: 1e-5, MaxNFE: 1000} }
+
+// Evaluations returns 0: the images decide.
+func (AdaptiveODE) Evaluations(int) int { return 0 }
+
+// Draws returns 0.
+func (AdaptiveODE) Draws(int) int { return 0 }
+
+// Validate returns the faults of the constants.
+func (s AdaptiveODE) Validate() error {
+	var f faults
+	f.tolerances(s.RTol, s.ATol, s.MaxNFE)
+	return f.err(s)
+}
+
+// Integrate implements Solver.
+func (s AdaptiveODE) Integrate(r *Run) error { return r.adapt(newDormandPrince(r, s), s.MaxNFE) }
 
 // dpStages is the number of stages of a step, the first of them known.
 const dpStages = 7
@@ -50,19 +64,20 @@ func dpTableau() (stages []dpStage, difference []float64) {
 	}, []float64{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525, -1. / 40}
 }
 
-// dormandPrince is the stepper of adaptive-ode.
+// dormandPrince is the stepper of AdaptiveODE.
 type dormandPrince struct {
+	AdaptiveODE
 	stages   []dpStage
 	errors   []float64           // weights of the slopes in the error
 	slopes   [dpStages][]float64 // dx/du at each stage, [N, dim]
 	estimate []float64           // the error of one image
 }
 
-func newDormandPrince(r *run) *dormandPrince {
-	d := &dormandPrince{estimate: make([]float64, r.dim)}
+func newDormandPrince(r *Run, s AdaptiveODE) *dormandPrince {
+	d := &dormandPrince{AdaptiveODE: s, estimate: make([]float64, r.Dim)}
 	d.stages, d.errors = dpTableau()
 	for l := range d.slopes {
-		d.slopes[l] = r.buffer(adaptiveBuffers + l)
+		d.slopes[l] = r.Buffer(adaptiveBuffers + l)
 	}
 	return d
 }
@@ -74,7 +89,7 @@ func (d *dormandPrince) accepted(*adaptive, []int) error { return nil }
 
 func (d *dormandPrince) attempt(a *adaptive) error {
 	for _, i := range a.active {
-		subtract(a.row(d.slopes[0], i), a.row(a.x, i), a.row(a.denoised, i))
+		subtract(a.row(d.slopes[0], i), a.row(a.X, i), a.row(a.denoised, i))
 	}
 	for s, stage := range d.stages {
 		for _, i := range a.active {
@@ -84,7 +99,7 @@ func (d *dormandPrince) attempt(a *adaptive) error {
 				a.sigmas[i] = w.sigma * math.Exp(-stage.at*w.length())
 			}
 			state := a.row(a.proposal, i)
-			copy(state, a.row(a.x, i))
+			copy(state, a.row(a.X, i))
 			d.addSlopes(a, i, state, stage.weights)
 		}
 		if err := a.evaluate(a.preview, a.proposal, a.active); err != nil {
@@ -97,7 +112,7 @@ func (d *dormandPrince) attempt(a *adaptive) error {
 	for _, i := range a.active {
 		clear(d.estimate)
 		d.addSlopes(a, i, d.estimate, d.errors)
-		a.walks[i].err = scaledError(d.estimate, a.row(a.x, i), a.row(a.proposal, i), a.opts.RTol, a.opts.ATol)
+		a.walks[i].err = scaledError(d.estimate, a.row(a.X, i), a.row(a.proposal, i), d.RTol, d.ATol)
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // tolerant returns an adaptive solver's settings with both tolerances set.
-func tolerant(solver string, tolerance float64) Options {
+func tolerant(solver string, tolerance float64) Settings {
 	o := options(solver, 0)
 	o.RTol, o.ATol, o.MaxNFE = tolerance, tolerance, 100_000
 	return o

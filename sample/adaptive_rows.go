@@ -29,7 +29,7 @@ func (a *adaptive) evaluate(dst, x []float64, images []int) error {
 		return fmt.Errorf("sample: step %d at sigma %g: %w", a.step, s.sigmas[0], err)
 	}
 	for k, i := range images {
-		row := s.dst[k*a.dim : (k+1)*a.dim]
+		row := s.dst[k*a.Dim : (k+1)*a.Dim]
 		if j := firstNonFinite(row); j >= 0 {
 			return fmt.Errorf("sample: step %d at sigma %g: the denoiser returned %g for number %d of image %d; check its weights and its precision",
 				a.step, s.sigmas[k], row[j], j, i)
@@ -43,7 +43,7 @@ func (a *adaptive) evaluate(dst, x []float64, images []int) error {
 
 func (s *subset) gather(a *adaptive, x []float64, images []int) {
 	s.x, s.sigmas, s.labels = s.x[:0], s.sigmas[:0], s.labels[:0]
-	perImage := len(a.labels) / a.images()
+	perImage := len(a.labels) / a.Images()
 	for _, i := range images {
 		s.x = append(s.x, a.row(x, i)...)
 		s.sigmas = append(s.sigmas, a.sigmas[i])

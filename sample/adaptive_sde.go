@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// adaptiveSDESolver is the adaptive solver of Jolicoeur-Martineau et al. 2021
+// AdaptiveSDE is the adaptive solver of Jolicoeur-Martineau et al. 2021
 // (Alg. 1) on the general SDE: an Euler-Maruyama step and the improved Euler
 // step that starts from it share a draw, and their difference, weighed by the
 // larger of an absolute and a relative tolerance with the RMS over an image, is
@@ -22,29 +22,48 @@ import (
 //
 // Every image makes one attempt a round, which uses its row of the draw of the
 // round's number: images do not depend on each other. The last step, to 0, is
-// the ODE's. With beta = 0 the solver is an adaptive Heun method.
-func adaptiveSDESolver() solver {
-	return solver{
-		name:      "adaptive-sde",
-		about:     "stochastic Heun on the reverse SDE, with step sizes by tolerance for each image (Jolicoeur-Martineau et al. 2021)",
-		order:     2,
-		uses:      useBeta | useNoise | useTolerance,
-		adaptive:  true,
-		defaults:  gottaGoFastDefaults,
-		draws:     func(r *run) int { return r.opts.MaxNFE },
-		integrate: func(r *run) error { return r.adapt(newImprovedEuler(r)) },
+// the ODE's. Without Langevin part the solver is an adaptive Heun method.
+type AdaptiveSDE struct {
+	onLevels
+	Beta   Rate    // of the Langevin part
+	SNoise float64 // standard deviation of the fresh noise
+	RTol   float64 // relative tolerance of a step
+	ATol   float64 // absolute tolerance of a step, in the units of the data
+	MaxNFE int     // evaluations of an image after which to give up
+}
+
+// DefaultAdaptiveSDE returns the paper's tolerances: one step of 256 grey levels from
+// -1 to 1, and a relative one of 0.01, with which it is near exact.
+func DefaultAdaptiveSDE() AdaptiveSDE {
+	return AdaptiveSDE{Beta: ConstantRate(1), SNoise: 1, RTol: 0.01, ATol: 2. / 256, MaxNFE: 10_000}
+}
+
+// Evaluations returns 0: the images decide.
+func (AdaptiveSDE) Evaluations(int) int { return 0 }
+
+// Draws returns one an attempt, of which MaxNFE is more than there are, with a Langevin
+// part.
+func (s AdaptiveSDE) Draws(int) int {
+	if s.Beta == nil {
+		return 0
 	}
+	return s.MaxNFE
 }
 
-// gottaGoFastDefaults sets the paper's tolerances: one step of 256 grey levels
-// from -1 to 1, and a relative one of 0.01, with which it is near exact.
-func gottaGoFastDefaults(o *Options) {
-	o.Beta, o.ATol, o.RTol, o.MaxNFE = 1, 2./256, 0.01, 10_000
+// Validate returns the faults of the constants.
+func (s AdaptiveSDE) Validate() error {
+	var f faults
+	f.rate(s.Beta, s.SNoise)
+	f.tolerances(s.RTol, s.ATol, s.MaxNFE)
+	return f.err(s)
 }
 
-// improvedEuler is the stepper of adaptive-sde.
+// Integrate implements Solver.
+func (s AdaptiveSDE) Integrate(r *Run) error { return r.adapt(newImprovedEuler(r, s), s.MaxNFE) }
+
+// improvedEuler is the stepper of AdaptiveSDE.
 type improvedEuler struct {
-	noisy   bool
+	AdaptiveSDE
 	paths   []brownianPath
 	points  []int     // how many known points of its path each image's attempt spans
 	normals []float64 // the round's draw
@@ -52,14 +71,14 @@ type improvedEuler struct {
 	euler   []float64 // the results of Euler-Maruyama
 }
 
-func newImprovedEuler(r *run) *improvedEuler {
+func newImprovedEuler(r *Run, s AdaptiveSDE) *improvedEuler {
 	e := &improvedEuler{
-		noisy: r.opts.Beta > 0 || r.opts.BetaFunc != nil,
-		paths: make([]brownianPath, r.images()), points: make([]int, r.images()),
-		normals: r.buffer(adaptiveBuffers), change: r.buffer(adaptiveBuffers + 1), euler: r.buffer(adaptiveBuffers + 2),
+		AdaptiveSDE: s,
+		paths:       make([]brownianPath, r.Images()), points: make([]int, r.Images()),
+		normals: r.Buffer(adaptiveBuffers), change: r.Buffer(adaptiveBuffers + 1), euler: r.Buffer(adaptiveBuffers + 2),
 	}
 	for i := range e.paths {
-		e.paths[i].v = r.sigmas[0] * r.sigmas[0]
+		e.paths[i].v = r.Sigmas[0] * r.Sigmas[0]
 	}
 	clear(e.change)
 	return e
@@ -73,12 +92,12 @@ func (e *improvedEuler) attempt(a *adaptive) error {
 	}
 	for _, i := range a.active {
 		w := &a.walks[i]
-		beta, err := a.betaAt(w.sigma)
+		beta, err := e.betaAt(a, w.sigma)
 		if err != nil {
 			return err
 		}
-		h, noise := -w.length(), a.opts.SNoise*math.Sqrt(beta)
-		x, denoised, change, euler := a.row(a.x, i), a.row(a.denoised, i), a.row(e.change, i), a.row(e.euler, i)
+		h, noise := -w.length(), e.SNoise*math.Sqrt(beta)
+		x, denoised, change, euler := a.row(a.X, i), a.row(a.denoised, i), a.row(e.change, i), a.row(e.euler, i)
 		for j := range euler {
 			euler[j] = x[j] + h*(1+beta)*(x[j]-denoised[j]) + noise*change[j]
 		}
@@ -97,7 +116,7 @@ func (e *improvedEuler) attempt(a *adaptive) error {
 
 // draw finds the change of each image's W over its attempt.
 func (e *improvedEuler) draw(a *adaptive) error {
-	if !e.noisy {
+	if e.Beta == nil {
 		return nil
 	}
 	if err := a.fresh.take(e.normals, uint64(a.round)); err != nil {
@@ -115,22 +134,22 @@ func (e *improvedEuler) draw(a *adaptive) error {
 // proposal of image i, and its error.
 func (e *improvedEuler) improve(a *adaptive, i int) error {
 	w := &a.walks[i]
-	beta, err := a.betaAt(w.sigma)
+	beta, err := e.betaAt(a, w.sigma)
 	if err != nil {
 		return err
 	}
-	betaNext, err := a.betaAt(w.next)
+	betaNext, err := e.betaAt(a, w.next)
 	if err != nil {
 		return err
 	}
-	h, noise := -w.length(), a.opts.SNoise*math.Sqrt((beta+betaNext)/2)
-	x, denoised, change := a.row(a.x, i), a.row(a.denoised, i), a.row(e.change, i)
+	h, noise := -w.length(), e.SNoise*math.Sqrt((beta+betaNext)/2)
+	x, denoised, change := a.row(a.X, i), a.row(a.denoised, i), a.row(e.change, i)
 	euler, denoisedNext, result := a.row(e.euler, i), a.row(a.preview, i), a.row(a.proposal, i)
 	sum := 0.0
 	for j := range result {
 		drift := (1+beta)*(x[j]-denoised[j]) + (1+betaNext)*(euler[j]-denoisedNext[j])
 		result[j] = x[j] + h/2*drift + noise*change[j]
-		diff := (result[j] - euler[j]) / max(a.opts.ATol, a.opts.RTol*max(math.Abs(x[j]), math.Abs(euler[j])))
+		diff := (result[j] - euler[j]) / max(e.ATol, e.RTol*max(math.Abs(x[j]), math.Abs(euler[j])))
 		sum += diff * diff
 	}
 	w.err = math.Sqrt(sum / float64(len(result)))
@@ -141,7 +160,7 @@ func (e *improvedEuler) improve(a *adaptive, i int) error {
 func (e *improvedEuler) accepted(a *adaptive, images []int) error {
 	for _, i := range images {
 		a.sigmas[i] = a.walks[i].next
-		if e.noisy {
+		if e.Beta != nil {
 			e.paths[i].pass(e.points[i])
 		}
 	}
@@ -154,8 +173,8 @@ func (e *improvedEuler) factor(w *walk) float64 {
 }
 
 // betaAt is beta with an error that names the step.
-func (a *adaptive) betaAt(sigma float64) (float64, error) {
-	beta, err := a.beta(sigma)
+func (e *improvedEuler) betaAt(a *adaptive, sigma float64) (float64, error) {
+	beta, err := e.Beta.at(sigma)
 	if err != nil {
 		return 0, fmt.Errorf("sample: step %d: %w", a.step, err)
 	}

@@ -29,7 +29,7 @@ func TestAdaptiveSDEMoments(t *testing.T) {
 		o.Beta, o.RTol, o.ATol = beta, 0.03, 0.03
 		s := mustNew(t, data, o)
 		x, r := drawCounted(t, s, seedsTo(images), dim)
-		wantMean, wantVariance := exactMoments(s, data)
+		wantMean, wantVariance := exactMoments(t, s, data)
 		var mean, variance float64
 		for _, x := range x {
 			mean += x / n

@@ -27,15 +27,15 @@ func shift(dst, x, y []float64, by float64) {
 	}
 }
 
-// addDraw adds std times the unit normals of a draw to r.x, for step i, and
+// addDraw adds std times the unit normals of a draw to r.X, for step i, and
 // nothing for a std of 0. scratch is overwritten.
-func (r *run) addDraw(scratch []float64, std float64, i int, draw uint64) error {
+func (r *Run) addDraw(scratch []float64, std float64, i int, draw uint64) error {
 	if std == 0 {
 		return nil
 	}
-	if err := r.normals(scratch, i, draw); err != nil {
+	if err := r.Draw(scratch, i, draw); err != nil {
 		return err
 	}
-	shift(r.x, r.x, scratch, std)
+	shift(r.X, r.X, scratch, std)
 	return nil
 }

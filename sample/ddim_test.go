@@ -29,7 +29,7 @@ func TestDDPMIsItsPaper(t *testing.T) {
 		if err := Latents(want, seeds, dim); err != nil {
 			t.Fatal(err)
 		}
-		alphaBar := func(i int) float64 { return 1 / (1 + s.run.sigmas[i]*s.run.sigmas[i]) }
+		alphaBar := func(i int) float64 { return 1 / (1 + s.run.Sigmas[i]*s.run.Sigmas[i]) }
 		for j := range want {
 			want[j] *= math.Sqrt(1 - alphaBar(0))
 		}
@@ -38,7 +38,7 @@ func TestDDPMIsItsPaper(t *testing.T) {
 			for j, v := range want {
 				unscaled[j] = v / math.Sqrt(alphaBar(i))
 			}
-			if err := den.Denoise(context.Background(), denoised, unscaled, s.run.sigmas[i], nil); err != nil {
+			if err := den.Denoise(context.Background(), denoised, unscaled, s.run.Sigmas[i], nil); err != nil {
 				t.Fatal(err)
 			}
 			if err := SeedNoise(seeds, dim)(n, uint64(i)); err != nil {

@@ -51,7 +51,7 @@ NFE is the number of evaluations of D for N steps. Order is that of the error on
 |---|---|---|---|---|---|---|
 `)
 	for _, s := range solvers() {
-		o, err := OptionsFor(s.name)
+		o, err := SettingsFor(s.name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ Adaptive solvers step each image by itself, so that an image does not depend on 
 	return b.String()
 }
 
-func orderWords(s solver) string {
+func orderWords(s named) string {
 	if s.order == 0 {
 		return ""
 	}
@@ -89,11 +89,11 @@ func orderWords(s solver) string {
 
 // costWords returns the cost as a formula of N: it is linear in N once the
 // start is over.
-func costWords(s solver, o Options) string {
-	if s.nfe == nil {
+func costWords(s named, o Settings) string {
+	if s.adaptive() {
 		return "by tolerance"
 	}
-	at := func(n int) int { return s.nfe(&o, make([]float64, n+1)) }
+	at := s.value(&o).Evaluations
 	slope := at(101) - at(100)
 	rest := at(100) - 100*slope
 	switch {
@@ -107,7 +107,7 @@ func costWords(s solver, o Options) string {
 	return fmt.Sprintf("%d N %+d", slope, rest)
 }
 
-func noiseWords(s solver, o Options) string {
+func noiseWords(s named, o Settings) string {
 	switch {
 	case s.uses&useChurn != 0:
 		return "with S_churn"
@@ -119,7 +119,7 @@ func noiseWords(s solver, o Options) string {
 	return ""
 }
 
-func constantWords(s solver, o Options) string {
+func constantWords(s named, o Settings) string {
 	var words []string
 	for _, c := range constants() {
 		if s.uses&c.use == 0 {
@@ -145,7 +145,7 @@ RMS error at sigma_min of 32 images of a two-dimensional mixture of three Gaussi
 |---|---|---|---|---|---|---|
 `)
 	for _, s := range solvers() {
-		if s.order == 0 || s.adaptive {
+		if s.order == 0 || s.adaptive() {
 			continue
 		}
 		errs, order := measureOrder(t, deterministic(options(s.name, 64)))

@@ -2,70 +2,82 @@ package sample
 
 import "math"
 
-// dpmppSDESolver is DPM-Solver++ for the reverse SDE, single-step: an ancestral
-// step to a fraction R of the step in lambda = -ln sigma, and one over the whole
-// step with the denoised images of both places combined as in DPM-Solver++(2S).
-// The last step, to 0, is Euler's. Two evaluations a step, 2N-1 in all. Of the
-// two draws a step, 2i is the noise down to the inner level and 2i+1 that of the
-// rest of the step.
-func dpmppSDESolver() solver {
-	return solver{
-		name:      "dpmpp-sde",
-		about:     "DPM-Solver++ for the SDE with an inner evaluation at R of the step; eta 0 is DPM-Solver++(2S)",
-		order:     2,
-		uses:      useEta | useNoise | useR,
-		defaults:  func(o *Options) { o.Eta, o.R = 1, 0.5 },
-		nfe:       twoPerStepButLast,
-		draws:     func(r *run) int { return 2 * (r.numSteps() - 1) },
-		integrate: integrateDPMppSDE,
-	}
+// DPMPPSDE is DPM-Solver++ for the reverse SDE, single-step: an ancestral step to a
+// fraction R of the step in lambda = -ln sigma, and one over the whole step with the
+// denoised images of both places combined as in DPM-Solver++(2S). The last step, to 0,
+// is Euler's. Two evaluations a step, 2N-1 in all. Of the two draws a step, 2i is the
+// noise down to the inner level and 2i+1 that of the rest of the step.
+type DPMPPSDE struct {
+	onLevels
+	Eta    float64 // fresh noise as a fraction of the full amount; 0 is DPM-Solver++(2S)
+	SNoise float64 // standard deviation of the fresh noise
+	R      float64 // place of the inner evaluation, as a fraction of the step in ln sigma
 }
 
-func integrateDPMppSDE(r *run) error {
-	denoised := r.buffer(0)
-	for i, next := range r.sigmas[1:] {
-		sigma := r.sigmas[i]
-		if err := r.denoiseAt(denoised, r.x, i, sigma); err != nil {
+// DefaultDPMPPSDE returns the full amount of fresh noise and the inner evaluation in
+// the middle.
+func DefaultDPMPPSDE() DPMPPSDE { return DPMPPSDE{Eta: 1, SNoise: 1, R: 0.5} }
+
+// Evaluations returns 2N-1.
+func (s DPMPPSDE) Evaluations(steps int) int { return twoPerStepButLast(steps) }
+
+// Draws returns two a step but the last, for Eta above 0.
+func (s DPMPPSDE) Draws(steps int) int { return 2 * drawPerStepButLast(steps, s.Eta) }
+
+// Validate returns the faults of the constants.
+func (s DPMPPSDE) Validate() error {
+	var f faults
+	f.eta(s.Eta, s.SNoise)
+	f.fraction("R", s.R)
+	return f.err(s)
+}
+
+// Integrate implements Solver.
+func (s DPMPPSDE) Integrate(r *Run) error {
+	denoised := r.Buffer(0)
+	for i, next := range r.Sigmas[1:] {
+		sigma := r.Sigmas[i]
+		if err := r.DenoiseAt(denoised, r.X, i, sigma); err != nil {
 			return err
 		}
 		if next == 0 {
-			towards(r.x, r.x, denoised, 1)
-		} else if err := r.dpmppSDEStep(denoised, i, sigma, next); err != nil {
+			towards(r.X, r.X, denoised, 1)
+		} else if err := s.step(r, denoised, i, sigma, next); err != nil {
 			return err
 		}
-		if err := r.stepDone(i, sigma, denoised); err != nil {
+		if err := r.StepDone(i, sigma, denoised); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dpmppSDEStep takes r.x from noise level sigma to next, for the denoised image
+// step takes r.X from noise level sigma to next, for the denoised image
 // at sigma.
-func (r *run) dpmppSDEStep(denoised []float64, i int, sigma, next float64) error {
-	inner, denoisedInner, first := r.buffer(1), r.buffer(2), r.buffer(3)
-	o, draw := &r.opts, 2*uint64(i)
-	middle := sigma * math.Pow(next/sigma, o.R)
-	down, up := ancestral(sigma, middle, o.Eta)
-	towards(inner, r.x, denoised, 1-down/sigma)
+func (s DPMPPSDE) step(r *Run, denoised []float64, i int, sigma, next float64) error {
+	inner, denoisedInner, first := r.Buffer(1), r.Buffer(2), r.Buffer(3)
+	draw := 2 * uint64(i)
+	middle := sigma * math.Pow(next/sigma, s.R)
+	down, up := ancestral(sigma, middle, s.Eta)
+	towards(inner, r.X, denoised, 1-down/sigma)
 	if up > 0 {
-		if err := r.normals(first, i, draw); err != nil {
+		if err := r.Draw(first, i, draw); err != nil {
 			return err
 		}
-		shift(inner, inner, first, o.SNoise*up)
+		shift(inner, inner, first, s.SNoise*up)
 	}
-	if err := r.denoiseAt(denoisedInner, inner, i, middle); err != nil {
+	if err := r.DenoiseAt(denoisedInner, inner, i, middle); err != nil {
 		return err
 	}
-	down, up = ancestral(sigma, next, o.Eta)
-	towards(denoisedInner, denoised, denoisedInner, 1/(2*o.R))
-	towards(r.x, r.x, denoisedInner, 1-down/sigma)
+	down, up = ancestral(sigma, next, s.Eta)
+	towards(denoisedInner, denoised, denoisedInner, 1/(2*s.R))
+	towards(r.X, r.X, denoisedInner, 1-down/sigma)
 	if up == 0 {
 		return nil
 	}
 	early, late := brownian(sigma, middle, next)
-	shift(r.x, r.x, first, o.SNoise*up*early)
-	return r.addDraw(inner, o.SNoise*up*late, i, draw+1)
+	shift(r.X, r.X, first, s.SNoise*up*early)
+	return r.addDraw(inner, s.SNoise*up*late, i, draw+1)
 }
 
 // brownian returns the weights that make the unit normal of a step from sigma to

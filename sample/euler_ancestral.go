@@ -2,30 +2,32 @@ package sample
 
 import "math"
 
-// eulerAncestralSolver is ancestral sampling: Euler's method on the ODE to a
-// noise level below the step's end, and fresh noise up to it. With eta 1 it is
-// the ancestral sampler of the score-SDE paper (Song et al. 2021, Eq. 47) and
-// with eta 0 Euler's method; in between it is DDIM's family (Song et al. 2020,
-// Eq. 16) for data without scaling. One evaluation a step, N in all.
-func eulerAncestralSolver() solver {
-	return solver{
-		name:      "euler-ancestral",
-		about:     "ancestral sampling: Euler to below the step's end, then noise up to it (score SDE Eq. 47); eta 0 is euler",
-		order:     1,
-		uses:      useEta | useNoise,
-		defaults:  fullEta,
-		nfe:       onePerStep,
-		draws:     drawPerStepButLast,
-		integrate: integrateEulerAncestral,
-	}
+// EulerAncestral is ancestral sampling: Euler's method on the ODE to a noise level
+// below the step's end, and fresh noise up to it. With Eta 1 it is the ancestral
+// sampler of the score-SDE paper (Song et al. 2021, Eq. 47) and with Eta 0 Euler's
+// method; in between it is DDIM's family (Song et al. 2020, Eq. 16) for data without
+// scaling. One evaluation a step, N in all.
+type EulerAncestral struct {
+	onLevels
+	Eta    float64 // fresh noise as a fraction of the full amount
+	SNoise float64 // standard deviation of the fresh noise
 }
 
-// fullEta sets the published amount of fresh noise.
-func fullEta(o *Options) { o.Eta = 1 }
+// DefaultEulerAncestral returns the full amount of fresh noise.
+func DefaultEulerAncestral() EulerAncestral { return EulerAncestral{Eta: 1, SNoise: 1} }
 
-// drawPerStepButLast is the number of draws of solvers that end a step with
-// fresh noise: the last step, to 0, has none.
-func drawPerStepButLast(r *run) int { return r.numSteps() - 1 }
+// Evaluations returns N.
+func (s EulerAncestral) Evaluations(steps int) int { return onePerStep(steps) }
+
+// Draws returns one a step but the last, for Eta above 0.
+func (s EulerAncestral) Draws(steps int) int { return drawPerStepButLast(steps, s.Eta) }
+
+// Validate returns the faults of the constants.
+func (s EulerAncestral) Validate() error {
+	var f faults
+	f.eta(s.Eta, s.SNoise)
+	return f.err(s)
+}
 
 // ancestral splits a step between two noise levels: the deterministic part goes
 // from sigma to down, and fresh noise of standard deviation up then leads to
@@ -37,22 +39,23 @@ func ancestral(sigma, next, eta float64) (down, up float64) {
 	return next * math.Sqrt(1-eta*eta*full), next * eta * math.Sqrt(full)
 }
 
-func integrateEulerAncestral(r *run) error { return r.ancestralSteps(r.opts.Eta) }
+// Integrate implements Solver.
+func (s EulerAncestral) Integrate(r *Run) error { return r.ancestralSteps(s.Eta, s.SNoise) }
 
 // ancestralSteps takes the ancestral steps from the first noise level to 0.
-func (r *run) ancestralSteps(eta float64) error {
-	denoised := r.buffer(0)
-	for i, next := range r.sigmas[1:] {
-		sigma := r.sigmas[i]
+func (r *Run) ancestralSteps(eta, sNoise float64) error {
+	denoised := r.Buffer(0)
+	for i, next := range r.Sigmas[1:] {
+		sigma := r.Sigmas[i]
 		down, up := ancestral(sigma, next, eta)
-		if err := r.denoiseAt(denoised, r.x, i, sigma); err != nil {
+		if err := r.DenoiseAt(denoised, r.X, i, sigma); err != nil {
 			return err
 		}
-		towards(r.x, r.x, denoised, 1-down/sigma)
-		if err := r.addDraw(r.buffer(1), r.opts.SNoise*up, i, uint64(i)); err != nil {
+		towards(r.X, r.X, denoised, 1-down/sigma)
+		if err := r.addDraw(r.Buffer(1), sNoise*up, i, uint64(i)); err != nil {
 			return err
 		}
-		if err := r.stepDone(i, sigma, denoised); err != nil {
+		if err := r.StepDone(i, sigma, denoised); err != nil {
 			return err
 		}
 	}

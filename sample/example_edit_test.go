@@ -13,8 +13,8 @@ import (
 // stays, what is smaller is drawn anew: here 3 and -3 come back as the nearest
 // data, +1 and -1.
 func Example_edit() {
-	options := sample.DefaultOptions()
-	options.SigmaMax = 0.5 // the strength of the edit
+	options := sample.EDM()
+	options.Levels = sample.Karras{Min: 0.002, Max: 0.5, Rho: 7} // Max is the strength of the edit
 	sampler, err := sample.New(coin{}, options)
 	if err != nil {
 		log.Fatal(err)
@@ -40,11 +40,8 @@ func ExampleInpaint() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	options, err := sample.OptionsFor("dpmpp-2m") // any solver will do
-	if err != nil {
-		log.Fatal(err)
-	}
-	sampler, err := sample.New(den, options)
+	// Any solver will do.
+	sampler, err := sample.New(den, sample.Options{Solver: sample.DPMPP2M{}, Levels: sample.DefaultKarras(), NumSteps: 18})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (coin) RoundSigma(sigma float64) float64 { return sigma }
 
 // A Denoiser of one's own is all that sampling needs.
 func Example() {
-	sampler, err := sample.New(coin{}, sample.DefaultOptions())
+	sampler, err := sample.New(coin{}, sample.EDM())
 	if err != nil {
 		fmt.Println(err)
 		return

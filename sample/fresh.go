@@ -77,10 +77,10 @@ func (f *fresh) end() {
 	f.noise, f.wants = nil, nil
 }
 
-// normals writes the unit normals of a draw to dst, for step i.
-func (r *run) normals(dst []float64, i int, draw uint64) error {
+// Draw writes the unit normals of a draw, [N, Dim], to dst, for step i.
+func (r *Run) Draw(dst []float64, i int, draw uint64) error {
 	if err := r.fresh.take(dst, draw); err != nil {
-		return fmt.Errorf("sample: step %d of %d: %w", i, r.numSteps(), err)
+		return fmt.Errorf("sample: step %d of %d: %w", i, r.Steps(), err)
 	}
 	return nil
 }

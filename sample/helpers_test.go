@@ -38,13 +38,13 @@ func anyRange() fake { return fake{min: 0, max: math.Inf(1)} }
 
 // options returns a solver's published settings with the steps set, where it
 // takes any.
-func options(solver string, steps int) Options {
-	o, err := OptionsFor(solver)
+func options(solver string, steps int) Settings {
+	o, err := SettingsFor(solver)
 	if err != nil {
 		panic(err)
 	}
 	if info, _ := Describe(solver); !info.Adaptive {
-		o.NumSteps = max(steps, info.MinSteps)
+		o.NumSteps = steps
 	}
 	return o
 }
@@ -58,7 +58,7 @@ func fixedStep() []string {
 }
 
 // churned adds plenty of churn at every noise level, where the solver takes any.
-func churned(o Options) Options {
+func churned(o Settings) Settings {
 	if info, _ := Describe(o.Solver); info.Churn {
 		o.SChurn, o.SNoise = 30, 1.003
 	}
@@ -77,9 +77,9 @@ func mixture(t testing.TB, dim int, s0 float64, means ...float64) *gmm.Mixture {
 	return m
 }
 
-func mustNew(t testing.TB, den Denoiser, o Options) *Sampler {
+func mustNew(t testing.TB, den Denoiser, o Settings) *Sampler {
 	t.Helper()
-	s, err := New(den, o)
+	s, err := NewNamed(den, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,10 +37,7 @@ type response struct {
 // with neither latent nor draws, one with a unit latent and one for each draw.
 func impulses(t testing.TB, s *Sampler, g axes) response {
 	t.Helper()
-	draws, dim := 0, len(g.mean)
-	if s.solver.draws != nil && s.Stochastic() {
-		draws = s.solver.draws(&s.run)
-	}
+	draws, dim := s.solver.Draws(s.run.Steps()), len(g.mean)
 	x := make([]float64, (2+draws)*dim)
 	ones(x[dim : 2*dim])
 	noise := func(dst []float64, draw uint64) error {

@@ -101,7 +101,7 @@ func TestPredictorCorrectorMoments(t *testing.T) {
 // pcMoments follows the mean and the variance of a number through score SDE Alg.
 // 2 for data of mean m and variance v.
 func pcMoments(s *Sampler, m, v float64) (mean, variance float64) {
-	o, sigmas := s.run.opts, s.run.sigmas
+	o, sigmas := s.solver.(PredictorCorrector), s.run.Sigmas
 	mean, variance = -m, sigmas[0]*sigmas[0] // the mean's deviation
 	for i, next := range sigmas[1:] {
 		q := v + sigmas[i]*sigmas[i]

@@ -1,46 +1,56 @@
 package sample
 
-const maxOrder = 8 // of multistep solvers
-
-// lmsSolver is the linear multistep method (Adams-Bashforth for uneven steps)
-// on the ODE in sigma: the slopes at the last Order noise levels are
-// interpolated by a polynomial, which is integrated over the step. It starts
-// with lower orders, where the ODE is nearly straight: their error, of order 2,
-// is below that of the rest up to about a thousand steps. The step to 0 is of
-// the same kind and needs no slope there. One evaluation a step, N in all.
-func lmsSolver() solver {
-	return solver{
-		name:      "lms",
-		about:     "linear multistep (Adams-Bashforth) of up to Order slopes on the ODE in sigma; starts with lower orders",
-		order:     4,
-		uses:      useOrder,
-		defaults:  func(o *Options) { o.Order = 4 },
-		nfe:       onePerStep,
-		integrate: integrateLMS,
-	}
+// LMS is the linear multistep method (Adams-Bashforth for uneven steps) on the ODE in
+// sigma: the slopes at the last Order noise levels are interpolated by a polynomial,
+// which is integrated over the step. It starts with lower orders, where the ODE is
+// nearly straight: their error, of order 2, is below that of the rest up to about a
+// thousand steps. The step to 0 is of the same kind and needs no slope there. One
+// evaluation a step, N in all.
+type LMS struct {
+	onLevels
+	Order int // slopes, 1 to 8
 }
 
-func integrateLMS(r *run) error {
-	denoised, order := r.buffer(0), r.opts.Order
+const maxOrder = 8 // of multistep solvers
+
+// DefaultLMS returns order 4.
+func DefaultLMS() LMS { return LMS{Order: 4} }
+
+// Evaluations returns N.
+func (s LMS) Evaluations(steps int) int { return onePerStep(steps) }
+
+// Draws returns 0.
+func (LMS) Draws(int) int { return 0 }
+
+// Validate returns the faults of the constants.
+func (s LMS) Validate() error {
+	var f faults
+	f.check(s.Order >= 1 && s.Order <= maxOrder, "Order is %d, want 1 to %d", s.Order, maxOrder)
+	return f.err(s)
+}
+
+// Integrate implements Solver.
+func (s LMS) Integrate(r *Run) error {
+	denoised, order := r.Buffer(0), s.Order
 	var weights [maxOrder]float64
-	for i, next := range r.sigmas[1:] {
-		sigma := r.sigmas[i]
-		if err := r.denoiseAt(denoised, r.x, i, sigma); err != nil {
+	for i, next := range r.Sigmas[1:] {
+		sigma := r.Sigmas[i]
+		if err := r.DenoiseAt(denoised, r.X, i, sigma); err != nil {
 			return err
 		}
-		slope := r.buffer(1 + i%order)
+		slope := r.Buffer(1 + i%order)
 		for j, d := range denoised {
-			slope[j] = (r.x[j] - d) / sigma
+			slope[j] = (r.X[j] - d) / sigma
 		}
 		terms := min(i+1, order)
-		adamsWeights(weights[:terms], r.sigmas[i+1-terms:i+1], next)
+		adamsWeights(weights[:terms], r.Sigmas[i+1-terms:i+1], next)
 		for k, w := range weights[:terms] {
-			past := r.buffer(1 + (i-k)%order)
-			for j := range r.x {
-				r.x[j] += w * past[j]
+			past := r.Buffer(1 + (i-k)%order)
+			for j := range r.X {
+				r.X[j] += w * past[j]
 			}
 		}
-		if err := r.stepDone(i, sigma, denoised); err != nil {
+		if err := r.StepDone(i, sigma, denoised); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (g gaussian) denoise(_ context.Context, dst, x []float64, sigma float64, _ 
 // churnMoments follows the mean and the variance of one number through EDM Alg. 2
 // exactly: with Gaussian data every step is linear. slope(t) is dx/dt over the
 // deviation from the data's mean, t / (variance + t^2).
-func churnMoments(o Options, sigmas []float64, mean, variance float64) (m, v float64) {
+func churnMoments(o Settings, sigmas []float64, mean, variance float64) (m, v float64) {
 	slope := func(t float64) float64 { return t / (variance + t*t) }
 	m, v = -mean, sigmas[0]*sigmas[0]
 	for i, t := range sigmas[:len(sigmas)-1] {

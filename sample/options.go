@@ -4,100 +4,98 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
+	"reflect"
 
-	"edm/model/precond"
+	"edm/model/noise"
 )
 
 // maxSteps bounds NumSteps: beyond it the schedule would fill memory before
 // the first step.
 const maxSteps = 1_000_000
 
-// Options selects a solver, its noise levels and its constants. Constants that
-// the solver has no use for must have the values of DefaultOptions: a setting
-// without effect is an error, not silence. OptionsFor gives the published
-// values of a solver.
+// Options are a point of the design space of EDM Table 1, rows "Sampling": how to go
+// from noise to an image.
 type Options struct {
-	Solver   string // a name in Solvers
-	NumSteps int    // N: steps, of one or more network evaluations each; 0 for adaptive solvers
-
-	// The time steps and the process they belong to (EDM Table 1).
-	Disc     string  // where the steps are, a name in Discretizations
-	Schedule string  // sigma(t), a name in Schedules
-	Scaling  string  // s(t), a name in Scalings
-	SigmaMin float64 // lowest noise level above 0, in the units of the data
-	SigmaMax float64 // noise level that sampling starts at, in the units of the data
-	Rho      float64 // exponent of the steps edm (EDM Eq. 5) and polyexponential
-	EpsilonS float64 // VP's last time, of Disc and Schedule "vp": sigma(EpsilonS) is SigmaMin
-
-	Alpha float64 // place of the second evaluation of heun: 1 Heun, 2/3 Ralston, 1/2 midpoint (EDM App. D.3)
-
-	// Churn (EDM Alg. 2).
-	SChurn float64 // amount of fresh noise over the whole run; 0 is deterministic
-	SMin   float64 // lowest noise level with fresh noise
-	SMax   float64 // highest noise level with fresh noise; may be infinite
-	SNoise float64 // standard deviation of the fresh noise, here and in ancestral and SDE solvers
-
-	Eta  float64 // fresh noise of ancestral, DDIM and DPM++ SDE solvers as a fraction of the full amount
-	Beta float64 // rate of the Langevin part of the general SDE, in units of sigma'/sigma; 1 is the original reverse SDE, 0 the ODE
-	// BetaFunc is beta by noise level, in place of a constant Beta, which must
-	// then be 0; nil for the constant.
-	BetaFunc func(sigma float64) float64
-	R        float64 // place of the inner evaluation of DPM++ SDE, as a fraction of the step in ln sigma
-	Order    int     // highest order of multistep solvers
-
-	// Langevin dynamics, alone and as corrector.
-	Corrections int     // Langevin steps at each noise level
-	SNR         float64 // size of a corrector step as a signal-to-noise ratio (score SDE, App. G)
-	StepSize    float64 // epsilon of annealed Langevin dynamics at the lowest noise level (NCSN Alg. 1), in the units of the data squared
-
-	// Adaptive solvers.
-	RTol   float64 // relative tolerance of a step
-	ATol   float64 // absolute tolerance of a step, in the units of the data
-	MaxNFE int     // evaluations after which an adaptive solver gives up
+	Solver   Solver  // for example Heun{Alpha: 1}
+	NumSteps int     // N: steps, of one or more evaluations each; 0 for solvers that choose their own
+	Levels   Levels  // where the steps are, for example Karras{Min: 0.002, Max: 80, Rho: 7}
+	Process  Process // schedule and scaling; the zero value is EDM's
 }
 
-// DefaultOptions returns the settings of EDM Table 1 and Alg. 1: 18 steps of
-// Heun from 80 to 0.002 with rho 7, deterministic.
-func DefaultOptions() Options {
-	return Options{
-		Solver: "heun", NumSteps: 18, Disc: "edm", Schedule: "linear", Scaling: "none",
-		SigmaMin: 0.002, SigmaMax: 80, Rho: 7, EpsilonS: 1e-3, Alpha: 1,
-		SMax: math.Inf(1), SNoise: 1,
+// Process is the way from an image to noise, x(t) = s(t) (y + sigma(t) n).
+type Process struct {
+	Schedule noise.Schedule // sigma(t); nil is noise.Linear{}
+	Scaling  noise.Scaling  // s(t); nil is noise.Unscaled{}
+}
+
+// EDM returns the settings of EDM Table 1 and Alg. 1: 18 steps of Heun from 80 to
+// 0.002 with rho 7, deterministic. They make 35 evaluations.
+func EDM() Options {
+	return Options{Solver: DefaultHeun(), NumSteps: 18, Levels: DefaultKarras()}
+}
+
+// filled returns p with EDM's schedule and scaling where it has none.
+func (p Process) filled() Process {
+	if p.Schedule == nil {
+		p.Schedule = noise.Linear{}
+	}
+	if p.Scaling == nil {
+		p.Scaling = noise.Unscaled{}
+	}
+	return p
+}
+
+// Validate returns every fault of the options, joined.
+func (o Options) Validate() error {
+	var f faults
+	f.check(o.Solver != nil, "Solver is nil, want for example Heun{Alpha: 1}")
+	f.check(o.Levels != nil, "Levels is nil, want for example Karras{Min: 0.002, Max: 80, Rho: 7}")
+	f.add(validate(o.Solver))
+	f.add(validate(o.Levels))
+	f.add(validate(o.Process.Schedule))
+	f.add(validate(o.Process.Scaling))
+	if o.Solver != nil && len(f) == 0 {
+		o.checkSteps(&f)
+	}
+	return errors.Join(f...)
+}
+
+// checkSteps reports steps and a process that the solver has no use for.
+func (o Options) checkSteps(f *faults) {
+	if o.Solver.Evaluations(1) == 0 {
+		f.check(o.NumSteps == 0, "NumSteps is %d, but %T chooses its own: set its tolerances instead", o.NumSteps, o.Solver)
+	} else {
+		f.check(o.NumSteps >= 1 && o.NumSteps <= maxSteps, "NumSteps is %d, want 1 to %d", o.NumSteps, maxSteps)
+	}
+	if _, levels := o.Solver.(interface{ onLevels() }); levels {
+		plain := reflect.DeepEqual(o.Process.filled(), Process{}.filled())
+		f.check(plain, "Process %+v has no effect: %T works on noise levels alone", o.Process, o.Solver)
 	}
 }
 
-// OptionsFor returns the published settings of a solver: DefaultOptions with
-// the solver's own constants.
-func OptionsFor(name string) (Options, error) {
-	o := DefaultOptions()
-	s, ok := solverByName(name)
-	if !ok {
-		return o, fmt.Errorf("sample: unknown solver %q, want one of %s", name, strings.Join(Solvers(), ", "))
+// StepsWithin returns the largest number of steps with which a solver makes at most
+// nfe evaluations. A budget below that of one step is an error, as is a solver that
+// chooses its own steps.
+func StepsWithin(s Solver, nfe int) (int, error) {
+	least := s.Evaluations(1)
+	if least == 0 {
+		return 0, fmt.Errorf("sample: %T has no fixed number of evaluations a step", s)
 	}
-	o.Solver = name
-	if s.adaptive {
-		o.NumSteps = 0
+	if nfe < least {
+		return 0, fmt.Errorf("sample: %d evaluations are too few for %T, which takes at least %d", nfe, s, least)
 	}
-	if s.defaults != nil {
-		s.defaults(&o)
+	low, high := 1, 2
+	for s.Evaluations(high) <= nfe && high < maxSteps {
+		low, high = high, 2*high
 	}
-	return o, nil
-}
-
-// SetDisc selects the placement of the steps and gives the noise range and the
-// exponent their published values; that of "vp" ends at EpsilonS.
-func (o *Options) SetDisc(name string) error {
-	d, ok := discretizationByName(name)
-	if !ok {
-		return fmt.Errorf("sample: unknown steps %q, want one of %s", name, strings.Join(Discretizations(), ", "))
+	for high-low > 1 {
+		if middle := (low + high) / 2; s.Evaluations(middle) <= nfe {
+			low = middle
+		} else {
+			high = middle
+		}
 	}
-	o.Disc, o.SigmaMin, o.SigmaMax, o.Rho = name, d.sigmaMin, d.sigmaMax, d.rho
-	if name == "vp" && o.EpsilonS > 0 && o.EpsilonS < 1 {
-		o.SigmaMin = vpRate{precond.DefaultVP()}.Sigma(o.EpsilonS)
-	}
-	return nil
+	return low, nil
 }
 
 // faults collects the messages of Validate.
@@ -109,74 +107,55 @@ func (f *faults) check(ok bool, format string, args ...any) {
 	}
 }
 
+func (f *faults) add(err error) {
+	if err != nil {
+		*f = append(*f, err)
+	}
+}
+
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// Validate reports every option that makes no sense or has no effect, joined
-// into one error and named as on the command line.
-func (o Options) Validate() error {
-	var f faults
-	s, known := solverByName(o.Solver)
-	f.check(known, "solver is %q, want one of %s", o.Solver, strings.Join(Solvers(), ", "))
-	o.checkSteps(&f, s)
-	if known {
-		o.checkConstants(&f, s)
-	}
-	return errors.Join(f...)
+// Checks of constants, which are named as fields.
+
+func (f *faults) positive(name string, v float64) {
+	f.check(v > 0 && finite(v), "%s is %g, want a finite number above 0", name, v)
 }
 
-// checkConstants reports constants that are impossible or without effect.
-func (o *Options) checkConstants(f *faults, s solver) {
-	before := len(*f)
-	for _, c := range constants() {
-		v := c.get(o)
-		switch {
-		case s.uses&c.use == 0:
-			f.check(v == c.inert, "%s is %g, which solver %s has no use for; leave it out or choose %s",
-				c.name, v, o.Solver, strings.Join(solversUsing(c.use), ", "))
-		case !c.ok(v):
-			f.check(false, "%s is %g, want %s", c.name, v, c.want)
-		}
-	}
-	f.check(o.BetaFunc == nil || s.uses&useBeta != 0, "BetaFunc is set, which solver %s has no use for", o.Solver)
-	f.check(o.BetaFunc == nil || o.Beta == 0, "beta is %g and BetaFunc is set; make beta 0 to use BetaFunc", o.Beta)
-	o.checkStepSize(f, s)
-	if s.uses&useChurn == 0 {
-		if len(*f) == before && s.uses&useNoise != 0 && !s.stochastic(o) {
-			f.check(o.SNoise == 1, "S_noise is %g, which has no effect without fresh noise; set eta or beta above 0", o.SNoise)
-		}
-		return
-	}
-	f.check(!(o.SMin > o.SMax), "S_min is %g, want at most S_max (%g)", o.SMin, o.SMax)
-	if len(*f) == before && o.SChurn == 0 {
-		quiet := o.SMin == 0 && math.IsInf(o.SMax, 1) && o.SNoise == 1
-		f.check(quiet, "S_min, S_max and S_noise (%g, %g, %g) have no effect with S_churn 0: set S_churn, or leave them out", o.SMin, o.SMax, o.SNoise)
+func (f *faults) atLeast0(name string, v float64) {
+	f.check(v >= 0 && finite(v), "%s is %g, want a finite number of at least 0", name, v)
+}
+
+func (f *faults) fraction(name string, v float64) {
+	f.check(v > 0 && v <= 1, "%s is %g, want a number above 0 and at most 1", name, v)
+}
+
+func (f *faults) eta(v, sNoise float64) {
+	f.check(v >= 0 && v <= 1, "Eta is %g, want a number from 0 to 1", v)
+	if v > 0 {
+		f.positive("SNoise", sNoise)
 	}
 }
 
-// checkSteps reports what is wrong with the time axis.
-func (o *Options) checkSteps(f *faults, s solver) {
-	disc, knownDisc := discretizationByName(o.Disc)
-	f.check(knownDisc, "disc is %q, want one of %s", o.Disc, strings.Join(Discretizations(), ", "))
-	f.check(slices.Contains(Schedules(), o.Schedule), "schedule is %q, want one of %s", o.Schedule, strings.Join(Schedules(), ", "))
-	f.check(slices.Contains(Scalings(), o.Scaling), "scaling is %q, want one of %s", o.Scaling, strings.Join(Scalings(), ", "))
-	if s.adaptive {
-		f.check(o.NumSteps == 0, "steps is %d, but solver %s chooses its own: set its tolerances instead", o.NumSteps, o.Solver)
-		f.check(o.Disc == "edm", "disc is %s, but solver %s chooses its own steps", o.Disc, o.Solver)
-	} else {
-		least := max(s.minSteps, 1)
-		f.check(o.NumSteps >= least && o.NumSteps <= maxSteps, "steps is %d, want %d to %d", o.NumSteps, least, maxSteps)
+func (f *faults) tolerances(rtol, atol float64, maxNFE int) {
+	f.positive("RTol", rtol)
+	f.positive("ATol", atol)
+	f.check(maxNFE >= 1, "MaxNFE is %d, want at least 1", maxNFE)
+}
+
+func (f *faults) corrections(n int) {
+	f.check(n >= 1 && n <= maxSteps, "Corrections is %d, want 1 to %d", n, maxSteps)
+}
+
+func (f *faults) rate(beta Rate, sNoise float64) {
+	if beta.amount() > 0 {
+		f.positive("SNoise", sNoise)
 	}
-	if s.name != "" && s.uses&useProcess == 0 {
-		plain := o.Schedule == "linear" && o.Scaling == "none"
-		f.check(plain, "schedule %s and scaling %s have no effect: solver %s works on noise levels alone", o.Schedule, o.Scaling, o.Solver)
+}
+
+// err joins the faults of a type into one error that names it.
+func (f faults) err(of any) error {
+	if len(f) == 0 {
+		return nil
 	}
-	f.check(o.SigmaMin > 0 && finite(o.SigmaMin), "sigma_min is %g, want a finite number above 0", o.SigmaMin)
-	f.check(o.SigmaMax > 0 && finite(o.SigmaMax), "sigma_max is %g, want a finite number above 0", o.SigmaMax)
-	f.check(!(o.SigmaMin >= o.SigmaMax), "sigma_min is %g, want less than sigma_max (%g)", o.SigmaMin, o.SigmaMax)
-	f.check(o.Rho > 0 && finite(o.Rho), "rho is %g, want a finite number above 0", o.Rho)
-	f.check(!knownDisc || disc.usesRho || o.Rho == disc.rho, "rho is %g, which steps %s have no use for", o.Rho, o.Disc)
-	if inert := DefaultOptions().EpsilonS; o.Disc != "vp" && o.Schedule != "vp" && o.EpsilonS > 0 && o.EpsilonS < 1 {
-		f.check(o.EpsilonS == inert, "epsilon_s is %g, which has no effect without the disc or the schedule vp", o.EpsilonS)
-	}
-	f.check(o.EpsilonS > 0 && o.EpsilonS < 1, "epsilon_s is %g, want a number between 0 and 1", o.EpsilonS)
+	return fmt.Errorf("%T: %w", of, errors.Join(f...))
 }

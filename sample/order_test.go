@@ -59,14 +59,14 @@ func TestFamilyOrder(t *testing.T) {
 }
 
 // deterministic returns o without fresh noise.
-func deterministic(o Options) Options {
+func deterministic(o Settings) Settings {
 	o.Eta, o.Beta, o.SNoise = 0, 0, 1
 	return o
 }
 
 // checkOrder measures the order of o's solver, whatever o's number of steps, and
 // holds it to want within 5 %.
-func checkOrder(t *testing.T, o Options, want float64) {
+func checkOrder(t *testing.T, o Settings, want float64) {
 	t.Helper()
 	errs, got := measureOrder(t, o)
 	for i, e := range errs {
@@ -82,7 +82,7 @@ func checkOrder(t *testing.T, o Options, want float64) {
 func orderSteps() []int { return []int{128, 256, 512, 1024} }
 
 // measureOrder returns the errors at orderSteps and the order fitted to them.
-func measureOrder(t *testing.T, o Options) (errs []float64, order float64) {
+func measureOrder(t *testing.T, o Settings) (errs []float64, order float64) {
 	t.Helper()
 	den := mixture(t, 2, 0.5, 1, 0.2, -0.7, 0.9, 0.1, -1.1)
 	fine := options("rk4", 4096)
@@ -99,7 +99,7 @@ func measureOrder(t *testing.T, o Options) (errs []float64, order float64) {
 
 // atSigmaMin returns the unscaled states of 32 images at the last noise level
 // above 0.
-func atSigmaMin(t testing.TB, den *gmm.Mixture, o Options) []float64 {
+func atSigmaMin(t testing.TB, den *gmm.Mixture, o Settings) []float64 {
 	t.Helper()
 	const dim = 2
 	seeds := make([]uint64, 32)

@@ -2,9 +2,9 @@ package sample
 
 import "math"
 
-// predictorCorrectorSolver is the predictor-corrector sampler for VE processes
-// (score SDE: Song et al. 2021, Alg. 2 and App. G) on any noise levels: a
-// reverse diffusion step to the next level, then Corrections Langevin steps
+// PredictorCorrector is the predictor-corrector sampler for VE processes (score SDE:
+// Song et al. 2021, Alg. 2 and App. G) on any noise levels: a reverse diffusion step to
+// the next level, then Corrections Langevin steps
 //
 //	x += epsilon score + sqrt(2 epsilon) n, epsilon = 2 (SNR |n| / |score|)^2
 //
@@ -15,38 +15,54 @@ import "math"
 // images too large by about SNR^2, however many there are. The last step, to 0,
 // is the predictor's without noise, the denoised image. N + (N-1) Corrections
 // evaluations and a draw for each but the last.
-func predictorCorrectorSolver() solver {
-	return solver{
-		name:      "predictor-corrector",
-		about:     "reverse diffusion steps, each corrected by Langevin steps of a fixed signal-to-noise ratio (score SDE Alg. 2)",
-		uses:      useCorrections | useSNR | useNoise,
-		defaults:  func(o *Options) { o.Corrections, o.SNR = 1, 0.16 },
-		nfe:       func(o *Options, sigmas []float64) int { return (len(sigmas)-2)*(1+o.Corrections) + 1 },
-		draws:     func(r *run) int { return (r.numSteps() - 1) * (1 + r.opts.Corrections) },
-		integrate: integratePredictorCorrector,
-	}
+type PredictorCorrector struct {
+	onLevels
+	Corrections int     // Langevin steps at each noise level
+	SNR         float64 // size of a correction as a signal-to-noise ratio
+	SNoise      float64 // standard deviation of the fresh noise
 }
 
-func integratePredictorCorrector(r *run) error {
-	denoised := r.buffer(0)
-	for i, next := range r.sigmas[1:] {
-		sigma := r.sigmas[i]
-		if err := r.denoiseAt(denoised, r.x, i, sigma); err != nil {
+// DefaultPredictorCorrector returns the constants of the score-SDE paper.
+func DefaultPredictorCorrector() PredictorCorrector {
+	return PredictorCorrector{Corrections: 1, SNR: 0.16, SNoise: 1}
+}
+
+// Evaluations returns N + (N-1) Corrections.
+func (s PredictorCorrector) Evaluations(steps int) int { return (steps-1)*(1+s.Corrections) + 1 }
+
+// Draws returns (N-1) (1 + Corrections).
+func (s PredictorCorrector) Draws(steps int) int { return (steps - 1) * (1 + s.Corrections) }
+
+// Validate returns the faults of the constants.
+func (s PredictorCorrector) Validate() error {
+	var f faults
+	f.corrections(s.Corrections)
+	f.positive("SNR", s.SNR)
+	f.positive("SNoise", s.SNoise)
+	return f.err(s)
+}
+
+// Integrate implements Solver.
+func (s PredictorCorrector) Integrate(r *Run) error {
+	denoised := r.Buffer(0)
+	for i, next := range r.Sigmas[1:] {
+		sigma := r.Sigmas[i]
+		if err := r.DenoiseAt(denoised, r.X, i, sigma); err != nil {
 			return err
 		}
 		// x + (sigma^2 - next^2) score
-		towards(r.x, r.x, denoised, (1-next/sigma)*(1+next/sigma))
+		towards(r.X, r.X, denoised, (1-next/sigma)*(1+next/sigma))
 		if next > 0 {
-			draw := uint64(i * (1 + r.opts.Corrections))
-			std := r.opts.SNoise * math.Sqrt((sigma-next)*(sigma+next))
-			if err := r.addDraw(r.buffer(1), std, i, draw); err != nil {
+			draw := uint64(i * (1 + s.Corrections))
+			std := s.SNoise * math.Sqrt((sigma-next)*(sigma+next))
+			if err := r.addDraw(r.Buffer(1), std, i, draw); err != nil {
 				return err
 			}
-			if err := r.correct(i, next, draw+1); err != nil {
+			if err := s.correct(r, i, next, draw+1); err != nil {
 				return err
 			}
 		}
-		if err := r.stepDone(i, sigma, denoised); err != nil {
+		if err := r.StepDone(i, sigma, denoised); err != nil {
 			return err
 		}
 	}
@@ -55,18 +71,18 @@ func integratePredictorCorrector(r *run) error {
 
 // correct takes step i's Langevin steps at a noise level, with draws from number
 // draw on.
-func (r *run) correct(i int, sigma float64, draw uint64) error {
-	denoised, normals := r.buffer(1), r.buffer(2)
-	for k := range r.opts.Corrections {
-		if err := r.denoiseAt(denoised, r.x, i, sigma); err != nil {
+func (s PredictorCorrector) correct(r *Run, i int, sigma float64, draw uint64) error {
+	denoised, normals := r.Buffer(1), r.Buffer(2)
+	for k := range s.Corrections {
+		if err := r.DenoiseAt(denoised, r.X, i, sigma); err != nil {
 			return err
 		}
-		if err := r.normals(normals, i, draw+uint64(k)); err != nil {
+		if err := r.Draw(normals, i, draw+uint64(k)); err != nil {
 			return err
 		}
-		for a := 0; a < len(r.x); a += r.dim {
-			b := a + r.dim
-			langevinStep(r.x[a:b], denoised[a:b], normals[a:b], sigma, r.opts.SNR, r.opts.SNoise)
+		for a := 0; a < len(r.X); a += r.Dim {
+			b := a + r.Dim
+			langevinStep(r.X[a:b], denoised[a:b], normals[a:b], sigma, s.SNR, s.SNoise)
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // TestReferenceSampler compares with the paper authors' sampler.
 func TestReferenceSampler(t *testing.T) {
 	reference.Each(t, "sampler/edm-*.safetensors", func(t *testing.T, f *safetensors.File) {
-		o := DefaultOptions()
+		o := DefaultSettings()
 		decodeOptions(t, f, map[string]any{
 			"num_steps": &o.NumSteps, "sigma_min": &o.SigmaMin, "sigma_max": &o.SigmaMax, "rho": &o.Rho,
 			"S_churn": &o.SChurn, "S_min": &o.SMin, "S_max": &o.SMax, "S_noise": &o.SNoise,
@@ -30,7 +30,7 @@ func TestReferenceSampler(t *testing.T) {
 // discretisation, schedule, scaling and alpha that was recorded.
 func TestReferenceAblation(t *testing.T) {
 	reference.Each(t, "sampler/ablation-*.safetensors", func(t *testing.T, f *safetensors.File) {
-		o := DefaultOptions()
+		o := DefaultSettings()
 		var steps struct {
 			Disc string `json:"discretization"`
 		}
@@ -66,7 +66,7 @@ func TestReferenceAblation(t *testing.T) {
 // they are given; the other files of the folder, sigmas-*, are TestReferenceSigmas's.
 func TestReferenceKDiffusion(t *testing.T) {
 	reference.Each(t, "sampler-k/[^s]*.safetensors", func(t *testing.T, f *safetensors.File) {
-		o, err := OptionsFor(kDiffusionSolver(f.Metadata["sampler"]))
+		o, err := SettingsFor(kDiffusionSolver(f.Metadata["sampler"]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,10 +110,11 @@ func (c *refCase) splitSteps(sigmas []float64, place float64) {
 }
 
 // overLevels returns a sampler whose noise levels are given.
-func overLevels(den Denoiser, o Options, sigmas []float64) *Sampler {
-	p := plan{process: newProcess("linear", "none", vpRate{}), sigmas: sigmas}
+func overLevels(den Denoiser, o Settings, sigmas []float64) *Sampler {
+	p := plan{process: Process{}.filled(), sigmas: sigmas}
 	p.setTimes()
-	return newSampler(den, o, p)
+	s, _ := solverByName(o.Solver)
+	return newSampler(den, s.value(&o), p)
 }
 
 // refCase is what the sampler files have in common.

@@ -11,56 +11,50 @@ import (
 // workspace: after the first batch of a size it allocates nothing. It is not
 // safe for concurrent use; make one for each goroutine.
 type Sampler struct {
-	solver solver
-	run    run
-	wants  func(draw uint64) bool // whether churn makes a draw
+	solver Solver
+	plan   plan
+	run    Run
+	wants  func(draw uint64) bool // whether the solver makes a draw; nil: all
 }
 
 // New returns a sampler of den. The noise levels are clipped to the network's
 // range, which Notes reports, and rounded to what it supports. Impossible
 // options, and noise levels that the network supports none of, are errors.
-func New(den Denoiser, opts Options) (*Sampler, error) {
+func New(den Denoiser, o Options) (*Sampler, error) {
 	if den == nil {
 		return nil, errors.New("sample: no denoiser")
 	}
-	if err := opts.Validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("sample: options: %w", err)
 	}
-	p, err := newPlan(den, opts)
+	p, err := newPlan(den, o)
 	if err != nil {
 		return nil, fmt.Errorf("sample: %w", err)
 	}
-	return newSampler(den, opts, p), nil
+	return newSampler(den, o.Solver, p), nil
 }
 
-func newSampler(den Denoiser, opts Options, p plan) *Sampler {
-	method, _ := solverByName(opts.Solver)
-	s := &Sampler{solver: method, run: run{den: den, opts: opts, plan: p}}
-	s.wants = func(draw uint64) bool {
-		_, up := s.run.raised(int(draw))
-		return up
+func newSampler(den Denoiser, solver Solver, p plan) *Sampler {
+	s := &Sampler{solver: solver, plan: p, run: Run{den: den, process: p.process, Times: p.times, Sigmas: p.sigmas}}
+	if k, ok := solver.(skipper); ok {
+		s.wants = func(draw uint64) bool { return k.wants(&s.run, int(draw)) }
 	}
 	return s
 }
 
 // Notes returns what New changed in the options, one line each.
-func (s *Sampler) Notes() []string { return slices.Clone(s.run.notes) }
+func (s *Sampler) Notes() []string { return slices.Clone(s.plan.notes) }
 
-// Sigmas returns the noise levels of t_0 .. t_N, the last of them 0. An adaptive
-// solver has the two ends of its range and 0.
-func (s *Sampler) Sigmas() []float64 { return slices.Clone(s.run.sigmas) }
+// Sigmas returns the noise levels of t_0 .. t_N, the last of them 0. A solver that
+// chooses its own steps has the two ends of its range and 0.
+func (s *Sampler) Sigmas() []float64 { return slices.Clone(s.run.Sigmas) }
 
 // NFE returns the number of denoiser evaluations that one batch takes; 0 if it
 // depends on the images.
-func (s *Sampler) NFE() int {
-	if s.solver.nfe == nil {
-		return 0
-	}
-	return s.solver.nfe(&s.run.opts, s.run.sigmas)
-}
+func (s *Sampler) NFE() int { return s.solver.Evaluations(s.run.Steps()) }
 
 // Stochastic reports whether Sample needs a source of noise.
-func (s *Sampler) Stochastic() bool { return s.solver.stochastic(&s.run.opts) }
+func (s *Sampler) Stochastic() bool { return s.solver.Draws(s.run.Steps()) > 0 }
 
 // Batch is what one call of Sample works on.
 type Batch struct {
@@ -106,7 +100,7 @@ func (s *Sampler) Sample(ctx context.Context, b Batch) (Result, error) {
 	s.run.begin(ctx, b)
 	defer s.run.end()
 	s.beginDraws(b)
-	if err := s.solver.integrate(&s.run); err != nil {
+	if err := s.solver.Integrate(&s.run); err != nil {
 		return Result{}, err
 	}
 	return Result{NFE: s.run.nfe, ImageNFE: s.run.imageNFE}, nil
@@ -114,15 +108,7 @@ func (s *Sampler) Sample(ctx context.Context, b Batch) (Result, error) {
 
 // beginDraws starts on the first draw of noise.
 func (s *Sampler) beginDraws(b Batch) {
-	total := 0
-	if s.solver.draws != nil && s.Stochastic() {
-		total = s.solver.draws(&s.run)
-	}
-	wants := s.wants
-	if s.solver.uses&useChurn == 0 {
-		wants = nil
-	}
-	s.run.fresh.begin(b.Noise, total, wants, len(b.X))
+	s.run.fresh.begin(b.Noise, s.solver.Draws(s.run.Steps()), s.wants, len(b.X))
 }
 
 func (s *Sampler) check(b Batch) error {
@@ -142,7 +128,7 @@ func (s *Sampler) check(b Batch) error {
 		return fmt.Errorf("number %d of image %d to start from is %g, want finite numbers", j%b.Dim, j/b.Dim, b.Image[j])
 	}
 	if s.Stochastic() && b.Noise == nil {
-		return fmt.Errorf("solver %s with these options adds fresh noise: set Noise, for example to SeedNoise", s.run.opts.Solver)
+		return fmt.Errorf("%T with these options adds fresh noise: set Noise, for example to SeedNoise", s.solver)
 	}
 	return nil
 }

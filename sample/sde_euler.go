@@ -2,26 +2,37 @@ package sample
 
 import "math"
 
-// sdeEulerSolver is the Euler-Maruyama method on the general SDE: an Euler step
-// along the drift and noise at the rate of the step's start. Weak order 1; with
-// beta = 0 it is euler. One evaluation a step, N in all, and one draw.
-func sdeEulerSolver() solver {
-	return solver{
-		name:      "sde-euler",
-		about:     "Euler-Maruyama on the general SDE (EDM Eq. 6) with any schedule and scaling; beta 0 is euler",
-		order:     1,
-		uses:      useProcess | useBeta | useNoise,
-		defaults:  fullBeta,
-		nfe:       onePerStep,
-		draws:     drawPerStepButLast,
-		integrate: integrateSDEEuler,
-	}
+// SDEEuler is the Euler-Maruyama method on the general SDE (EDM Eq. 6): an Euler step
+// along the drift and noise at the rate of the step's start. Weak order 1; without
+// Langevin part it is Euler. One evaluation a step, N in all, and one draw.
+type SDEEuler struct {
+	Beta   Rate    // of the Langevin part
+	SNoise float64 // standard deviation of the fresh noise
 }
 
-func integrateSDEEuler(r *run) error { return r.sdeSteps((*run).sdeEulerStep) }
+// DefaultSDEEuler returns the reverse SDE.
+func DefaultSDEEuler() SDEEuler { return SDEEuler{Beta: ConstantRate(1), SNoise: 1} }
 
-func (r *run) sdeEulerStep(denoised []float64, i int, at sdeSlope) error {
-	h := r.times[i+1] - r.times[i]
-	eulerStep(r.x, r.x, denoised, at.slope, h)
-	return r.addDraw(r.buffer(1), at.noise*math.Sqrt(-h), i, uint64(i))
+// Evaluations returns N.
+func (s SDEEuler) Evaluations(steps int) int { return onePerStep(steps) }
+
+// Draws returns one a step but the last, with a Langevin part.
+func (s SDEEuler) Draws(steps int) int { return drawPerStepButLast(steps, s.Beta.amount()) }
+
+// Validate returns the faults of the constants.
+func (s SDEEuler) Validate() error {
+	var f faults
+	f.rate(s.Beta, s.SNoise)
+	return f.err(s)
+}
+
+// Integrate implements Solver.
+func (s SDEEuler) Integrate(r *Run) error {
+	return sde{s.Beta, s.SNoise}.integrate(r, sdeEulerStep)
+}
+
+func sdeEulerStep(_ sde, r *Run, denoised []float64, i int, at sdeSlope) error {
+	h := r.Times[i+1] - r.Times[i]
+	at.Step(r.X, r.X, denoised, h)
+	return r.addDraw(r.Buffer(1), at.noise*math.Sqrt(-h), i, uint64(i))
 }

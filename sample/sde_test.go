@@ -10,13 +10,13 @@ import (
 
 // processes are the combinations of steps, schedule and scaling that the SDE
 // solvers are tested with.
-func processes() []Options {
-	var all []Options
+func processes() []Settings {
+	var all []Settings
 	for _, c := range []struct{ disc, schedule, scaling string }{
 		{"edm", "linear", "none"}, {"edm", "linear", "vp"}, {"edm", "ve", "none"},
 		{"edm", "ve", "vp"}, {"edm", "vp", "none"}, {"vp", "vp", "vp"},
 	} {
-		o := DefaultOptions()
+		o := DefaultSettings()
 		if err := o.SetDisc(c.disc); err != nil {
 			panic(err)
 		}
@@ -49,12 +49,12 @@ func TestSDEMoments(t *testing.T) {
 
 // weakError returns the distance of mean and variance of o's images from those
 // of the SDE's exact solution, over the data's standard deviation and variance.
-func weakError(t *testing.T, o Options) float64 {
+func weakError(t *testing.T, o Settings) float64 {
 	t.Helper()
 	data := axes{mean: []float64{0.6}, variance: []float64{0.25}}
 	s := mustNew(t, data, o)
 	gotMean, gotVariance := impulseMoments(t, s, data)
-	mean, variance := exactMoments(s, data)
+	mean, variance := exactMoments(t, s, data)
 	return math.Hypot((gotMean[0]-mean)/0.5, (gotVariance[0]-variance)/0.25)
 }
 
@@ -63,22 +63,42 @@ func weakError(t *testing.T, o Options) float64 {
 // of mean m and variance v, the mean of the unscaled state is off m by an amount
 // proportional to q^((1+beta)/2) and its variance is q + C q^(1+beta), with q = v +
 // sigma^2; at sigma_max they are 0 and sigma_max^2, not quite m and q.
-func exactMoments(s *Sampler, data axes) (mean, variance float64) {
-	m, v, p := data.mean[0], data.variance[0], s.run.plan
+func exactMoments(t *testing.T, s *Sampler, data axes) (mean, variance float64) {
+	t.Helper()
+	m, v, p := data.mean[0], data.variance[0], s.plan
 	high, low, last := p.sigmas[0], p.sigmas[len(p.sigmas)-2], p.process.slope(p.times[len(p.times)-2])
 	q, ratio := v+low*low, (v+low*low)/(v+high*high)
-	grow := 1 + s.run.opts.Beta
+	grow := 1 + rateOf(t, s.solver)
 	mean = m - m*math.Pow(ratio, grow/2)
 	variance = q - v*math.Pow(ratio, grow)
 
 	x := []float64{mean, mean + math.Sqrt(variance)}
 	denoised := []float64{m + v/q*(x[0]-m), m + v/q*(x[1]-m)}
-	x[0], x[1] = last.scale*x[0], last.scale*x[1]
-	eulerStep(x, x, denoised, last, -p.times[len(p.times)-2])
+	x[0], x[1] = last.Scale*x[0], last.Scale*x[1]
+	last.Step(x, x, denoised, -p.times[len(p.times)-2])
 	return x[0], (x[1] - x[0]) * (x[1] - x[0])
 }
 
-func checkWeakOrder(t *testing.T, o Options, want float64) {
+// rateOf returns the constant beta of a solver of the general SDE, 0 of others.
+func rateOf(t *testing.T, s Solver) float64 {
+	t.Helper()
+	var rate Rate
+	switch s := s.(type) {
+	case SDEEuler:
+		rate = s.Beta
+	case SDEHeun:
+		rate = s.Beta
+	case AdaptiveSDE:
+		rate = s.Beta
+	}
+	beta, err := rate.at(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return beta
+}
+
+func checkWeakOrder(t *testing.T, o Settings, want float64) {
 	t.Helper()
 	var lnH, lnErr []float64
 	for n := 128; n <= 512; n *= 2 {
@@ -163,7 +183,7 @@ func TestBetaFaults(t *testing.T) {
 			o.Beta, o.BetaFunc = 0, func(float64) float64 { return bad }
 			b := Batch{X: []float64{1}, Dim: 1, Noise: SeedNoise([]uint64{1}, 1)}
 			_, err := mustNew(t, anyRange(), o).Sample(t.Context(), b)
-			if want := fmt.Sprintf("BetaFunc(80) is %g", bad); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "step 0") {
+			if want := fmt.Sprintf("Beta(80) is %g", bad); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "step 0") {
 				t.Errorf("%s: error %v, want it to say %q", name, err, want)
 			}
 		}
@@ -171,7 +191,7 @@ func TestBetaFaults(t *testing.T) {
 }
 
 // wantFault checks that o is refused with a word.
-func wantFault(t *testing.T, o Options, want string) {
+func wantFault(t *testing.T, o Settings, want string) {
 	t.Helper()
 	if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("Validate = %v, want it to say %q", err, want)

@@ -10,23 +10,23 @@ import (
 // TestSolversCoincide: members of one family are the same method, up to
 // rounding, on a mixture where every step bends.
 func TestSolversCoincide(t *testing.T) {
-	with := func(solver string, set func(o *Options)) Options {
+	with := func(solver string, set func(o *Settings)) Settings {
 		o := deterministic(options(solver, 10))
 		set(&o)
 		return o
 	}
-	as := func(solver string) Options { return with(solver, func(*Options) {}) }
+	as := func(solver string) Settings { return with(solver, func(*Settings) {}) }
 	for _, c := range []struct {
 		name string
-		a, b Options
+		a, b Settings
 	}{
 		{"euler-ancestral with eta 0 is euler", as("euler-ancestral"), as("euler")},
 		{"dpm2-ancestral with eta 0 is dpm2", as("dpm2-ancestral"), as("dpm2")},
 		{"dpmpp-sde with eta 0 is dpmpp-2s-ancestral with eta 0", as("dpmpp-sde"), as("dpmpp-2s-ancestral")},
 		{"dpmpp-2m-sde with eta 0 is dpmpp-2m", as("dpmpp-2m-sde"), as("dpmpp-2m")},
-		{"lms of order 1 is euler", with("lms", func(o *Options) { o.Order = 1 }), as("euler")},
-		{"one step of dpmpp-3m-sde is euler-ancestral's, with noise", with("dpmpp-3m-sde", func(o *Options) { o.NumSteps, o.Eta = 2, 1 }),
-			with("euler-ancestral", func(o *Options) { o.NumSteps, o.Eta = 2, 1 })},
+		{"lms of order 1 is euler", with("lms", func(o *Settings) { o.Order = 1 }), as("euler")},
+		{"one step of dpmpp-3m-sde is euler-ancestral's, with noise", with("dpmpp-3m-sde", func(o *Settings) { o.NumSteps, o.Eta = 2, 1 }),
+			with("euler-ancestral", func(o *Settings) { o.NumSteps, o.Eta = 2, 1 })},
 	} {
 		den := mixture(t, 2, 0.3, 1, 0.2, -0.7, 0.9, 0.1, -1.1)
 		seeds := []uint64{1, 2, 3, 4, 5}

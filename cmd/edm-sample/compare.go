@@ -103,7 +103,7 @@ func (s *studio) writeComparison(out *output, c *lab.Comparison) error {
 	if err != nil {
 		return err
 	}
-	texts := append([]picture.Text{{Key: "seeds", Value: s.seeds.text}}, s.texts(sample.DefaultOptions())...)
+	texts := append([]picture.Text{{Key: "seeds", Value: s.seeds.text}}, s.texts(sample.DefaultSettings())...)
 	err = s.write(out, "compare.png", func(w io.Writer) error {
 		return picture.Encode(w, picture.Paletted(sheet), withoutSampler(texts))
 	})
@@ -142,7 +142,7 @@ func (s *studio) truncations(ctx context.Context, out *output, w *watch) error {
 	if err != nil {
 		return err
 	}
-	o := sample.DefaultOptions()
+	o := sample.DefaultSettings()
 	bySteps := []lab.Grid{{Steps: 8, Rho: o.Rho}, {Steps: 16, Rho: o.Rho}, {Steps: 32, Rho: o.Rho}}
 	byRho := []lab.Grid{{Steps: 18, Rho: 3}, {Steps: 18, Rho: 5}, {Steps: 18, Rho: 7}, {Steps: 18, Rho: 10}}
 	all, err := lab.Truncations(ctx, p, o, append(bySteps, byRho...), w.work)

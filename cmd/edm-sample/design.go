@@ -18,14 +18,14 @@ import (
 type setting struct {
 	name, usage string
 	kind        string // what the help text calls the value
-	set         func(o *sample.Options, text string) error
-	get         func(o *sample.Options) string
+	set         func(o *sample.Settings, text string) error
+	get         func(o *sample.Settings) string
 }
 
-func number(name, usage string, at func(*sample.Options) *float64) setting {
+func number(name, usage string, at func(*sample.Settings) *float64) setting {
 	return setting{
 		name: name, usage: usage, kind: "number",
-		set: func(o *sample.Options, text string) error {
+		set: func(o *sample.Settings, text string) error {
 			v, err := strconv.ParseFloat(text, 64)
 			if err != nil {
 				return fmt.Errorf("%q is no number", text)
@@ -33,14 +33,14 @@ func number(name, usage string, at func(*sample.Options) *float64) setting {
 			*at(o) = v
 			return nil
 		},
-		get: func(o *sample.Options) string { return strconv.FormatFloat(*at(o), 'g', -1, 64) },
+		get: func(o *sample.Settings) string { return strconv.FormatFloat(*at(o), 'g', -1, 64) },
 	}
 }
 
-func count(name, usage string, at func(*sample.Options) *int) setting {
+func count(name, usage string, at func(*sample.Settings) *int) setting {
 	return setting{
 		name: name, usage: usage, kind: "number",
-		set: func(o *sample.Options, text string) error {
+		set: func(o *sample.Settings, text string) error {
 			v, err := strconv.Atoi(text)
 			if err != nil {
 				return fmt.Errorf("%q is no whole number", text)
@@ -48,15 +48,15 @@ func count(name, usage string, at func(*sample.Options) *int) setting {
 			*at(o) = v
 			return nil
 		},
-		get: func(o *sample.Options) string { return strconv.Itoa(*at(o)) },
+		get: func(o *sample.Settings) string { return strconv.Itoa(*at(o)) },
 	}
 }
 
-func word(name, usage string, at func(*sample.Options) *string) setting {
+func word(name, usage string, at func(*sample.Settings) *string) setting {
 	return setting{
 		name: name, usage: usage, kind: "name",
-		set: func(o *sample.Options, text string) error { *at(o) = text; return nil },
-		get: func(o *sample.Options) string { return *at(o) },
+		set: func(o *sample.Settings, text string) error { *at(o) = text; return nil },
+		get: func(o *sample.Settings) string { return *at(o) },
 	}
 }
 
@@ -69,7 +69,7 @@ const (
 
 // settings lists the options of the sampler in the order of the help text.
 func settings() []setting {
-	type options = sample.Options
+	type options = sample.Settings
 	oneOf := func(names []string) string { return strings.Join(names, ", ") }
 	return []setting{
 		word(solverName, "`name` of the solver, listed above (default heun)", func(o *options) *string { return &o.Solver }),
@@ -114,7 +114,7 @@ type design map[string]string
 
 // set adds a value, given that its text can be one.
 func (d design) set(s setting, text string) error {
-	var scratch sample.Options
+	var scratch sample.Settings
 	if err := s.set(&scratch, text); err != nil {
 		return err
 	}
@@ -132,12 +132,12 @@ func (d design) over(base design) design {
 // options returns the sampler's options: the published values of the solver,
 // then those of the steps, then what was asked for. Only unknown names are
 // errors; the result may be invalid.
-func (d design) options() (sample.Options, error) {
+func (d design) options() (sample.Settings, error) {
 	name, ok := d[solverName]
 	if !ok {
-		name = sample.DefaultOptions().Solver
+		name = sample.DefaultSettings().Solver
 	}
-	o, err := sample.OptionsFor(name)
+	o, err := sample.SettingsFor(name)
 	for _, s := range settings() { // where VP ends decides its range
 		if text, ok := d[s.name]; ok && s.name == "epsilon_s" {
 			err = errors.Join(err, s.set(&o, text))

@@ -16,7 +16,7 @@ func TestDesignDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(sample.DefaultOptions(), got); diff != "" {
+	if diff := cmp.Diff(sample.DefaultSettings(), got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -28,7 +28,7 @@ func TestDesignOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := sample.OptionsFor("ddim")
+	want, err := sample.SettingsFor("ddim")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestDesignOrder(t *testing.T) {
 
 // Every option of the sampler is a setting that reads back what was set.
 func TestSettingsCoverOptions(t *testing.T) {
-	var o sample.Options
+	var o sample.Settings
 	seen := map[string]bool{}
 	for _, s := range settings() {
 		text := map[string]string{"name": "word", "number": "3"}[s.kind]
@@ -63,7 +63,7 @@ func TestSettingsCoverOptions(t *testing.T) {
 			t.Errorf("%s takes x for a number", s.name)
 		}
 	}
-	want := sample.Options{
+	want := sample.Settings{
 		Solver: "word", NumSteps: 3, Disc: "word", Schedule: "word", Scaling: "word", SigmaMin: 3, SigmaMax: 3, Rho: 3,
 		EpsilonS: 3, Alpha: 3, SChurn: 3, SMin: 3, SMax: 3, SNoise: 3, Eta: 3, Beta: 3, R: 3, Order: 3,
 		Corrections: 3, SNR: 3, StepSize: 3, RTol: 3, ATol: 3, MaxNFE: 3,

@@ -26,7 +26,7 @@ type drawing struct {
 
 // prepare returns what to draw from, for images that start from or keep parts of
 // another; o is changed to fit.
-func (d *drawing) prepare(o *sample.Options) (cli.Subject, error) {
+func (d *drawing) prepare(o *sample.Settings) (cli.Subject, error) {
 	switch d.mode {
 	case editMode:
 		return d.edit.prepare(d, o)
@@ -47,6 +47,15 @@ func (d *drawing) source() []picture.Text {
 	return nil
 }
 
+// newArtist returns an artist with settings by name.
+func newArtist(subject cli.Subject, o sample.Settings) (*cli.Artist, error) {
+	options, err := o.Options()
+	if err != nil {
+		return nil, err
+	}
+	return cli.NewArtistOf(subject, options)
+}
+
 // drawImages draws one image a seed, saves them and says where they are.
 func (s *studio) drawImages(ctx context.Context) error {
 	d := &drawing{studio: s}
@@ -58,7 +67,7 @@ func (s *studio) drawImages(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.artist, err = cli.NewArtistOf(subject, o); err != nil {
+	if d.artist, err = newArtist(subject, o); err != nil {
 		return cli.Usage(err)
 	}
 	if d.out, err = newOutput("--outdir", s.outdir, s.subdirs); err != nil {

@@ -43,7 +43,7 @@ func (e *editing) validate(changed func(string) bool) error {
 func (e *editing) name() string { return filepath.Base(e.path) }
 
 // prepare reads the image and lowers the first noise level.
-func (e *editing) prepare(d *drawing, o *sample.Options) (cli.Subject, error) {
+func (e *editing) prepare(d *drawing, o *sample.Settings) (cli.Subject, error) {
 	o.SigmaMax = e.strength
 	if err := o.Validate(); err != nil {
 		return d.subject, cli.Usagef("--strength: %w", err)

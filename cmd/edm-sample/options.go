@@ -34,7 +34,7 @@ type options struct {
 
 	mode     string
 	autoGrid bool           // choose the columns
-	sampler  sample.Options // what asked comes to
+	sampler  sample.Settings // what asked comes to
 }
 
 func defaultOptions() *options {

@@ -78,7 +78,7 @@ func newStudio(o *options, device *model.Device, stdout, stderr io.Writer) (*stu
 func (s *studio) tell(message string) { fmt.Fprintln(s.stderr, message) }
 
 // sampling returns the options of the sampler, a budget turned into steps.
-func (s *studio) sampling() (sample.Options, error) {
+func (s *studio) sampling() (sample.Settings, error) {
 	o := s.sampler
 	if s.nfe == 0 {
 		return o, nil
@@ -92,7 +92,7 @@ func (s *studio) sampling() (sample.Options, error) {
 }
 
 // announce prints what is about to be drawn, given how.
-func (s *studio) announce(o sample.Options, sampler *sample.Sampler) error {
+func (s *studio) announce(o sample.Settings, sampler *sample.Sampler) error {
 	fmt.Fprintf(s.stdout, "network %s\n%s", s.network.path, o.Solver)
 	if o.NumSteps > 0 {
 		n, err := lab.Evaluations(s.subject.Denoiser, o)
@@ -114,7 +114,7 @@ func (s *studio) announce(o sample.Options, sampler *sample.Sampler) error {
 }
 
 // character says whether a sampler adds fresh noise.
-func character(o sample.Options, stochastic bool) string {
+func character(o sample.Settings, stochastic bool) string {
 	text := "deterministic"
 	if stochastic {
 		text = "stochastic"

@@ -14,7 +14,7 @@ func decimal(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 // samplerTexts returns the sampler's options that make an image, under their
 // names on the command line: those that every run has, and those that are not
 // at the value where they change nothing.
-func samplerTexts(o sample.Options) []picture.Text {
+func samplerTexts(o sample.Settings) []picture.Text {
 	always := []string{solverName, stepsName, "sigma_min", "sigma_max", "rho", "S_churn"}
 	info, err := sample.Describe(o.Solver)
 	if err == nil && info.Adaptive {
@@ -25,7 +25,7 @@ func samplerTexts(o sample.Options) []picture.Text {
 	if o.SChurn > 0 { // else they change nothing
 		always = append(always, "S_min", "S_max", "S_noise")
 	}
-	inert := sample.DefaultOptions()
+	inert := sample.DefaultSettings()
 	var texts []picture.Text
 	for _, s := range settings() {
 		v := s.get(&o)
@@ -38,7 +38,7 @@ func samplerTexts(o sample.Options) []picture.Text {
 
 // texts returns what makes an image besides its seed and class: the sampler's
 // options, guidance, and the network.
-func (s *studio) texts(o sample.Options) []picture.Text {
+func (s *studio) texts(o sample.Settings) []picture.Text {
 	texts := append([]picture.Text{{Key: "Software", Value: "edm-sample"}}, samplerTexts(o)...)
 	texts = append(texts, s.guidance.texts()...)
 	for _, t := range []picture.Text{

@@ -49,7 +49,7 @@ func (s *studio) animate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	artist, err := cli.NewArtistOf(s.subject, o)
+	artist, err := newArtist(s.subject, o)
 	if err != nil {
 		return cli.Usage(err)
 	}

@@ -45,7 +45,7 @@ func (p *preview) snapshot(s train.Snapshot) error {
 }
 
 func (p *preview) draw(s train.Snapshot) (path string, err error) {
-	artist, err := cli.NewArtist(s.Model, s.Weights, sample.DefaultOptions(), min(p.batch, p.images))
+	artist, err := cli.NewArtist(s.Model, s.Weights, sample.EDM(), min(p.batch, p.images))
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ func (w *Workload) draw() error {
 	}
 	dim := w.model.Config().Dim()
 	if w.sampling == nil {
-		s, err := sample.New(w.denoiser, sample.DefaultOptions())
+		s, err := sample.New(w.denoiser, sample.EDM())
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"image"
+	"math"
 	"strings"
 	"testing"
 
@@ -39,8 +40,9 @@ func tiny(t *testing.T, classes int) (*model.Model, []float32) {
 }
 
 func options(churn float64) sample.Options {
-	o := sample.DefaultOptions()
-	o.NumSteps, o.SChurn = 3, churn
+	o := sample.EDM()
+	o.NumSteps = 3
+	o.Solver = sample.Heun{Alpha: 1, Churn: sample.Churn{Amount: churn, Max: math.Inf(1), Noise: 1}}
 	return o
 }
 

@@ -58,13 +58,13 @@ func benchmarkOverhead(b *testing.B, m *model.Model, weights []float32, solver s
 	if err != nil {
 		b.Fatal(err)
 	}
-	o, err := sample.OptionsFor(solver)
+	o, err := sample.SettingsFor(solver)
 	if err != nil {
 		b.Fatal(err)
 	}
 	o.NumSteps = 6
 	den := &timed{Denoiser: subject.Denoiser}
-	sampler, err := sample.New(den, o)
+	sampler, err := sample.NewNamed(den, o)
 	if err != nil {
 		b.Fatal(err)
 	}

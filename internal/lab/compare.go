@@ -14,7 +14,7 @@ import (
 // tolerance, is the comparison's to choose.
 type Entry struct {
 	Name    string // how tables and plots call it
-	Options sample.Options
+	Options sample.Settings
 }
 
 // CompareOptions say what each sampler may spend.
@@ -128,7 +128,7 @@ func Compare(ctx context.Context, p Problem, entries []Entry, o CompareOptions, 
 // planned is a trial to come.
 type planned struct {
 	Trial
-	options sample.Options
+	options sample.Settings
 }
 
 // plan returns the trials of an entry.
@@ -150,7 +150,7 @@ func plan(d sample.Denoiser, e Entry, o CompareOptions) ([]planned, error) {
 	for _, budget := range o.Budgets {
 		t := planned{Trial{Entry: e.Name, Budget: budget}, e.Options}
 		if t.options.NumSteps, err = StepsFor(d, e.Options, budget); err != nil {
-			t.Note = tooFew(d, e.Options, info.MinSteps)
+			t.Note = tooFew(d, e.Options)
 		}
 		trials = append(trials, t)
 	}
@@ -158,8 +158,8 @@ func plan(d sample.Denoiser, e Entry, o CompareOptions) ([]planned, error) {
 }
 
 // tooFew says what a solver needs at least.
-func tooFew(d sample.Denoiser, o sample.Options, steps int) string {
-	o.NumSteps = steps
+func tooFew(d sample.Denoiser, o sample.Settings) string {
+	o.NumSteps = 1
 	least, err := Evaluations(d, o)
 	if err != nil {
 		return err.Error()

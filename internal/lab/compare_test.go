@@ -28,9 +28,9 @@ func problem(t *testing.T) Problem {
 	return Problem{Denoiser: mixture(t), Dim: 4, Seeds: []uint64{0, 1, 2, 3, 4}}
 }
 
-func entry(t *testing.T, solver string, set ...func(*sample.Options)) Entry {
+func entry(t *testing.T, solver string, set ...func(*sample.Settings)) Entry {
 	t.Helper()
-	o, err := sample.OptionsFor(solver)
+	o, err := sample.SettingsFor(solver)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,9 +112,9 @@ func TestTolerancesKeepTheirRatio(t *testing.T) {
 // needs; a stochastic trial has no error but moments; each range of noise levels
 // has a reference of its own.
 func TestCompareTrials(t *testing.T) {
-	churn := entry(t, "heun", func(o *sample.Options) { o.SChurn = 10 })
+	churn := entry(t, "heun", func(o *sample.Settings) { o.SChurn = 10 })
 	churn.Name = "churned"
-	vp := entry(t, "euler", func(o *sample.Options) { _ = o.SetDisc("vp") })
+	vp := entry(t, "euler", func(o *sample.Settings) { _ = o.SetDisc("vp") })
 	vp.Name = "vp"
 	two := entry(t, "heun")
 	two.Options.Scaling, two.Options.Schedule = "vp", "vp"
@@ -213,7 +213,7 @@ func TestCompareFaults(t *testing.T) {
 
 // Table, sheet and plot hold every trial and can be read back.
 func TestCompareOutputs(t *testing.T) {
-	churn := entry(t, "heun", func(o *sample.Options) { o.SChurn = 10 })
+	churn := entry(t, "heun", func(o *sample.Settings) { o.SChurn = 10 })
 	churn.Name = "heun:S_churn=10"
 	o := CompareOptions{Budgets: []int{8, 16, 33}, Tolerances: []float64{1e-2}, ReferenceSteps: 100}
 	c := compare(t, o, entry(t, "euler"), entry(t, "heun"), churn)

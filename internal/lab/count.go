@@ -15,8 +15,8 @@ type costly interface {
 
 // Evaluations returns the network evaluations of one batch with o, those of all
 // networks of a guided denoiser counted; 0 if they depend on the images.
-func Evaluations(d sample.Denoiser, o sample.Options) (int, error) {
-	s, err := sample.New(d, o)
+func Evaluations(d sample.Denoiser, o sample.Settings) (int, error) {
+	s, err := sample.NewNamed(d, o)
 	if err != nil {
 		return 0, err
 	}
@@ -27,9 +27,9 @@ func Evaluations(d sample.Denoiser, o sample.Options) (int, error) {
 }
 
 // rehearse counts by a run in which no network is evaluated.
-func rehearse(d sample.Denoiser, o sample.Options) (int, error) {
+func rehearse(d sample.Denoiser, o sample.Settings) (int, error) {
 	l := &ledger{Denoiser: d}
-	s, err := sample.New(l, o)
+	s, err := sample.NewNamed(l, o)
 	if err != nil {
 		return 0, err
 	}
@@ -63,25 +63,22 @@ func (l *ledger) Denoise(_ context.Context, dst, _ []float64, sigma float64, _ [
 // StepsFor returns the largest number of steps with which o takes at most budget
 // evaluations of d's networks. A budget below the solver's least is an error
 // that says how many it needs.
-func StepsFor(d sample.Denoiser, o sample.Options, budget int) (int, error) {
+func StepsFor(d sample.Denoiser, o sample.Settings, budget int) (int, error) {
 	steps, err := sample.StepsFor(o, budget)
-	if err != nil {
-		return 0, err
-	}
-	info, err := sample.Describe(o.Solver)
 	if err != nil {
 		return 0, err
 	}
 	if _, ok := d.(costly); !ok {
 		return steps, nil
 	}
-	return fit(d, o, budget, info.MinSteps, steps)
+	return fit(d, o, budget, steps)
 }
 
-// fit returns the largest number of steps from least to most within the budget,
+// fit returns the largest number of steps up to most within the budget,
 // where more steps take more evaluations; guidance in an interval can bend that
 // by a step or two, but the result is within the budget.
-func fit(d sample.Denoiser, o sample.Options, budget, least, most int) (int, error) {
+func fit(d sample.Denoiser, o sample.Settings, budget, most int) (int, error) {
+	least := 1
 	o.NumSteps = least
 	n, err := Evaluations(d, o)
 	if err != nil {

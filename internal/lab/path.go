@@ -23,9 +23,9 @@ type path struct {
 // solvePath solves the ODE of a mixture from sigmaMax to 0. latents are unit
 // normals [N, dim].
 func solvePath(ctx context.Context, m *gmm.Mixture, latents []float64, sigmaMax float64) (path, error) {
-	o := sample.DefaultOptions()
+	o := sample.DefaultSettings()
 	o.NumSteps, o.SigmaMax = pathSteps, sigmaMax
-	s, err := sample.New(m, o)
+	s, err := sample.NewNamed(m, o)
 	if err != nil {
 		return path{}, fmt.Errorf("lab: toy: %w", err)
 	}

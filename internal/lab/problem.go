@@ -46,8 +46,8 @@ type span struct{ from, to float64 }
 
 // run draws the problem's images with o. hook, which may be nil, is told of the
 // steps.
-func (p Problem) run(ctx context.Context, o sample.Options, hook func(sample.Step) error) (outcome, error) {
-	s, err := sample.New(p.Denoiser, o)
+func (p Problem) run(ctx context.Context, o sample.Settings, hook func(sample.Step) error) (outcome, error) {
+	s, err := sample.NewNamed(p.Denoiser, o)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -78,8 +78,8 @@ func (p Problem) run(ctx context.Context, o sample.Options, hook func(sample.Ste
 
 // span returns the noise levels of a run with o: those that its range becomes on
 // the network.
-func (p Problem) span(o sample.Options) (span, error) {
-	s, err := sample.New(p.Denoiser, o)
+func (p Problem) span(o sample.Settings) (span, error) {
+	s, err := sample.NewNamed(p.Denoiser, o)
 	if err != nil {
 		return span{}, err
 	}

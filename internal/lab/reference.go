@@ -22,7 +22,7 @@ type Reference struct {
 // error of order 1/steps^2, so that a run of half the steps differs by three
 // times the error. work, which may be nil, is told of the steps.
 func (p Problem) solve(ctx context.Context, levels span, steps int, work Work) (Reference, error) {
-	o := sample.DefaultOptions()
+	o := sample.DefaultSettings()
 	o.NumSteps, o.SigmaMax, o.SigmaMin = steps, levels.from, levels.to
 	what := fmt.Sprintf("reference of %d steps from sigma %.4g to %.4g", steps, levels.from, levels.to)
 	work.tell(what, 0, steps)

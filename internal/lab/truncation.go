@@ -33,11 +33,11 @@ const fineSteps = 64
 // order, on each grid over o's range. The last step, to 0, is left out. All grids
 // share one solution, which is followed through the levels of all of them. work,
 // which may be nil, is told how far it has come.
-func Truncations(ctx context.Context, p Problem, o sample.Options, grids []Grid, work Work) ([]Truncation, error) {
+func Truncations(ctx context.Context, p Problem, o sample.Settings, grids []Grid, work Work) ([]Truncation, error) {
 	return p.truncations(ctx, o, grids, fineSteps, work)
 }
 
-func (p Problem) truncations(ctx context.Context, o sample.Options, grids []Grid, fine int, work Work) ([]Truncation, error) {
+func (p Problem) truncations(ctx context.Context, o sample.Settings, grids []Grid, fine int, work Work) ([]Truncation, error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("lab: truncation: %w", err)
 	}
@@ -83,10 +83,10 @@ type follower struct {
 }
 
 // follow returns a follower for each grid, and the levels of all, falling.
-func (p Problem) follow(o sample.Options, grids []Grid) (followers []*follower, levels []float64, err error) {
+func (p Problem) follow(o sample.Settings, grids []Grid) (followers []*follower, levels []float64, err error) {
 	for _, g := range grids {
 		o.NumSteps, o.Rho = g.Steps, g.Rho
-		s, err := sample.New(p.Denoiser, o)
+		s, err := sample.NewNamed(p.Denoiser, o)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -141,9 +141,9 @@ var errThere = errors.New("there")
 // advance returns the state at noise level to, from x at level from, by a number
 // of steps of a solver. It is the start of a run that ends at 0, left early.
 func (p Problem) advance(ctx context.Context, solver string, x []float64, from, to float64, steps int, rho float64) ([]float64, error) {
-	o := sample.DefaultOptions()
+	o := sample.DefaultSettings()
 	o.Solver, o.NumSteps, o.SigmaMax, o.SigmaMin, o.Rho = solver, steps+1, from, to, rho
-	s, err := sample.New(p.Denoiser, o)
+	s, err := sample.NewNamed(p.Denoiser, o)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // Twice the steps divide the local error of Euler's method by about four and
 // Heun's by about eight: one order above that of the whole run.
 func TestTruncationOrders(t *testing.T) {
-	o := sample.DefaultOptions()
+	o := sample.DefaultSettings()
 	all, err := Truncations(context.Background(), problem(t), o, []Grid{{33, 7}, {65, 7}}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestTruncationOrders(t *testing.T) {
 // enough for each: sixteen times finer, it gives the same errors, also for a grid
 // alone and at the finest that the figure has.
 func TestTruncationsAreExact(t *testing.T) {
-	ctx, o, p := context.Background(), sample.DefaultOptions(), problem(t)
+	ctx, o, p := context.Background(), sample.DefaultSettings(), problem(t)
 	grids := []Grid{{8, 7}, {32, 7}, {18, 3}, {18, 10}}
 	together, err := Truncations(ctx, p, o, grids, nil)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestTruncationsAreCheap(t *testing.T) {
 	counted := &counting{Denoiser: p.Denoiser}
 	p.Denoiser = counted
 	grids := []Grid{{8, 7}, {16, 7}, {32, 7}, {18, 3}, {18, 5}, {18, 7}, {18, 10}}
-	if _, err := Truncations(context.Background(), p, sample.DefaultOptions(), grids, nil); err != nil {
+	if _, err := Truncations(context.Background(), p, sample.DefaultSettings(), grids, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d evaluations", counted.calls)
@@ -105,7 +105,7 @@ func (c *counting) Denoise(ctx context.Context, dst, x []float64, sigma float64,
 }
 
 func TestTruncationPlot(t *testing.T) {
-	ctx, o := context.Background(), sample.DefaultOptions()
+	ctx, o := context.Background(), sample.DefaultSettings()
 	var last, total int
 	work := func(_ string, done, of int) { last, total = done, of }
 	all, err := Truncations(ctx, problem(t), o, []Grid{{8, 7}, {16, 7}, {12, 3}, {12, 7}}, work)

@@ -81,7 +81,7 @@ func steered(t *testing.T, truth *gmm.Classes, k *Classifier, rows []float32, n 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sample.New(d, sample.DefaultOptions())
+	s, err := sample.New(d, sample.EDM())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"edm/model/noise"
 )
 
 // VPName is what New and a snapshot call the VP preconditioning.
@@ -25,7 +27,10 @@ type VP struct {
 
 // DefaultVP returns the published constants: beta_d 19.9, beta_min 0.1, M 1000
 // and epsilon_t 1e-5.
-func DefaultVP() VP { return VP{BetaD: 19.9, BetaMin: 0.1, M: 1000, EpsilonT: 1e-5} }
+func DefaultVP() VP {
+	schedule := noise.DefaultVP()
+	return VP{BetaD: schedule.BetaD, BetaMin: schedule.BetaMin, M: 1000, EpsilonT: 1e-5}
+}
 
 func newVP(params map[string]float64) (Preconditioning, error) {
 	p := DefaultVP()
@@ -76,18 +81,14 @@ func (p VP) Params() map[string]float64 {
 	return map[string]float64{"beta_d": p.BetaD, "beta_min": p.BetaMin, "M": p.M, "epsilon_t": p.EpsilonT}
 }
 
+// Schedule returns sigma(t).
+func (p VP) Schedule() noise.VP { return noise.VP{BetaD: p.BetaD, BetaMin: p.BetaMin} }
+
 // Sigma returns the noise level at time t >= 0 (EDM Table 1, "Schedule").
-func (p VP) Sigma(t float64) float64 {
-	// Expm1 keeps the digits that exp(...) - 1 loses at small times.
-	return math.Sqrt(math.Expm1((p.BetaD*t/2 + p.BetaMin) * t))
-}
+func (p VP) Sigma(t float64) float64 { return p.Schedule().Sigma(t) }
 
 // Time returns the t at which Sigma is sigma.
-func (p VP) Time(sigma float64) float64 {
-	l := math.Log1p(sigma * sigma)
-	// The root of beta_d t^2/2 + beta_min t = l in the form without cancellation.
-	return 2 * l / (p.BetaMin + math.Sqrt(p.BetaMin*p.BetaMin+2*p.BetaD*l))
-}
+func (p VP) Time(sigma float64) float64 { return p.Schedule().Time(sigma) }
 
 // Coeffs returns the coefficients at sigma (EDM Table 1):
 //

@@ -136,10 +136,10 @@ func TestAutoguidanceThroughTheSampler(t *testing.T) {
 	}
 	o := guide.Options{Weight: w, SigmaLow: low, SigmaHigh: high}
 	d := must(t)(guide.NewAuto(gaussian(sm), gaussian(sg), o))
-	opts := sample.DefaultOptions()
+	opts := sample.DefaultSettings()
 	const steps = 4000
 	opts.NumSteps = steps
-	s, err := sample.New(d, opts)
+	s, err := sample.NewNamed(d, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,9 +86,9 @@ func TestSamplerRestoresTheImage(t *testing.T) {
 	if err := v.Invert(t.Context(), x, p.dim, nil); err != nil {
 		t.Fatal(err)
 	}
-	o := sample.DefaultOptions()
+	o := sample.DefaultSettings()
 	o.NumSteps = 256
-	s, err := sample.New(p, o)
+	s, err := sample.NewNamed(p, o)
 	if err != nil {
 		t.Fatal(err)
 	}

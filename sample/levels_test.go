@@ -10,23 +10,23 @@ import (
 
 	"edm/internal/reference"
 	"edm/internal/safetensors"
-	"edm/model/precond"
+	"edm/model/noise"
 )
 
 // TestReferenceSigmas compares with k-diffusion's noise levels.
 func TestReferenceSigmas(t *testing.T) {
-	for file, set := range map[string]func(o *Options){
-		"karras":          func(o *Options) {},
-		"exponential":     func(o *Options) { o.Disc = "exponential" },
-		"polyexponential": func(o *Options) { o.Disc, o.Rho = "polyexponential", 1.5 },
-		"vp": func(o *Options) {
+	for file, set := range map[string]func(o *Settings){
+		"karras":          func(o *Settings) {},
+		"exponential":     func(o *Settings) { o.Disc = "exponential" },
+		"polyexponential": func(o *Settings) { o.Disc, o.Rho = "polyexponential", 1.5 },
+		"vp": func(o *Settings) {
 			if err := o.SetDisc("vp"); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		reference.Each(t, "sampler-k/sigmas-"+file+".safetensors", func(t *testing.T, f *safetensors.File) {
-			o := DefaultOptions()
+			o := DefaultSettings()
 			o.SigmaMin = 0.02
 			set(&o)
 			o.NumSteps = int(reference.Number(t, f, "n"))
@@ -46,10 +46,10 @@ func TestReferenceSigmas(t *testing.T) {
 // TestProcessDerivatives: sigma' and s' are the derivatives of sigma and s, and
 // time inverts sigma.
 func TestProcessDerivatives(t *testing.T) {
-	rate := vpRate{precond.DefaultVP()}
 	for _, schedule := range Schedules() {
 		for _, scaling := range Scalings() {
-			p := newProcess(schedule, scaling, rate)
+			p := (&Settings{Schedule: schedule, Scaling: scaling}).process().filled()
+			scale := func(t float64) float64 { return p.Scaling.S(p.Schedule.Sigma(t)) }
 			for _, x := range []float64{1e-3, 0.01, 0.2, 0.5, 1} {
 				const h = 1e-4
 				up, down := x*(1+h), x*(1-h)
@@ -58,9 +58,9 @@ func TestProcessDerivatives(t *testing.T) {
 						t.Errorf("%s, %s at t = %g: %s is %.12g, want %.12g", schedule, scaling, x, what, got, want)
 					}
 				}
-				near("sigma'", p.sigmaDeriv(x), (p.sigma(up)-p.sigma(down))/(2*h*x))
-				near("s'/s", p.slope(x).linear, (math.Log(p.scale(up))-math.Log(p.scale(down)))/(2*h*x))
-				near("time", p.time(p.sigma(x)), x)
+				near("sigma'", p.Schedule.Deriv(x), (p.Schedule.Sigma(up)-p.Schedule.Sigma(down))/(2*h*x))
+				near("s'/s", p.slope(x).Linear, (math.Log(scale(up))-math.Log(scale(down)))/(2*h*x))
+				near("time", p.Schedule.Time(p.Schedule.Sigma(x)), x)
 			}
 		}
 	}
@@ -68,8 +68,8 @@ func TestProcessDerivatives(t *testing.T) {
 
 // TestRateOfTheRange: the published range gives the published constants.
 func TestRateOfTheRange(t *testing.T) {
-	published := vpRate{precond.DefaultVP()}
-	got := vpRateFor(published.Sigma(1e-3), published.Sigma(1), 1e-3)
+	published := noise.DefaultVP()
+	got := noise.FitVP(published.Sigma(1e-3), published.Sigma(1), 1e-3)
 	if math.Abs(got.BetaD-19.9) > 1e-9 || math.Abs(got.BetaMin-0.1) > 1e-9 {
 		t.Errorf("rate %+v, want %+v", got, published)
 	}
@@ -80,7 +80,7 @@ func TestRateOfTheRange(t *testing.T) {
 func TestGoldenSchedule(t *testing.T) {
 	want := []float64{80, 57.586, 40.7856, 28.3746, 19.3525, 12.9101, 8.40094, 5.31519, 3.25682,
 		1.92334, 1.08817, .585348, .296442, .139516, .0599473, .0229345, .00752802, .002, 0}
-	got := mustNew(t, anyRange(), DefaultOptions()).Sigmas()
+	got := mustNew(t, anyRange(), DefaultSettings()).Sigmas()
 	if len(got) != len(want) {
 		t.Fatalf("%d noise levels, want %d", len(got), len(want))
 	}
@@ -96,20 +96,20 @@ func TestScheduleProperties(t *testing.T) {
 		n := rapid.IntRange(1, 200).Draw(t, "steps")
 		lo := math.Exp(rapid.Float64Range(-9, 3).Draw(t, "ln sigma_min"))
 		hi := lo * math.Exp(rapid.Float64Range(0.1, 12).Draw(t, "ln ratio"))
-		o := DefaultOptions()
+		o := DefaultSettings()
 		o.NumSteps, o.SigmaMin, o.SigmaMax = n, lo, hi
 		o.Disc = rapid.SampledFrom([]string{"edm", "vp", "ve", "exponential", "polyexponential", "linear"}).Draw(t, "disc")
 		if d, _ := discretizationByName(o.Disc); d.usesRho {
 			o.Rho = rapid.Float64Range(0.5, 4).Draw(t, "rho")
 		}
-		if o.Disc == "vp" && !vpRateFor(lo, hi, o.EpsilonS).rises(o.EpsilonS) {
+		if o.Disc == "vp" && !noise.FitVP(lo, hi, o.EpsilonS).Rises(o.EpsilonS) {
 			return // no such process
 		}
-		p, err := newPlan(anyRange(), o)
+		s, err := NewNamed(anyRange(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := p.sigmas
+		got := s.Sigmas()
 		if len(got) != n+1 || got[0] != hi || got[n] != 0 || (n > 1 && got[n-1] != lo) {
 			t.Fatalf("%d steps from %g to %g: %v", n, hi, lo, got)
 		}
@@ -123,14 +123,14 @@ func TestScheduleProperties(t *testing.T) {
 
 // TestScheduleIsLinearAtRhoOne: rho = 1 spaces the noise levels evenly.
 func TestScheduleIsLinearAtRhoOne(t *testing.T) {
-	if diff := cmp.Diff([]float64{9, 7, 5, 3, 1}, karrasLevels(&Options{NumSteps: 5, SigmaMin: 1, SigmaMax: 9, Rho: 1})); diff != "" {
+	if diff := cmp.Diff([]float64{9, 7, 5, 3, 1}, (Karras{Min: 1, Max: 9, Rho: 1}).Sigmas(5)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestRangeIsClippedWithANote(t *testing.T) {
 	den := fake{min: 0.02, max: 50}
-	s := mustNew(t, den, DefaultOptions())
+	s := mustNew(t, den, DefaultSettings())
 	sigmas := s.Sigmas()
 	if sigmas[0] != 50 || sigmas[17] != 0.02 || sigmas[18] != 0 {
 		t.Errorf("noise levels %v, want 50 .. 0.02, 0", sigmas)
@@ -142,7 +142,7 @@ func TestRangeIsClippedWithANote(t *testing.T) {
 	if diff := cmp.Diff(want, s.Notes()); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
-	if notes := mustNew(t, anyRange(), DefaultOptions()).Notes(); len(notes) != 0 {
+	if notes := mustNew(t, anyRange(), DefaultSettings()).Notes(); len(notes) != 0 {
 		t.Errorf("notes %q where nothing was clipped", notes)
 	}
 }
@@ -158,29 +158,29 @@ func TestSigmasAreRounded(t *testing.T) {
 }
 
 func TestImpossibleSchedules(t *testing.T) {
-	tiny := DefaultOptions()
+	tiny := DefaultSettings()
 	tiny.Rho = 1e-3
-	fewLevels := DefaultOptions()
+	fewLevels := DefaultSettings()
 	fewLevels.Disc, fewLevels.SigmaMin, fewLevels.SigmaMax = "iddpm", 1.0001, 1.0002
 	toZero := anyRange()
 	toZero.round = math.Floor
 	cases := []struct {
 		want string
 		den  Denoiser
-		o    Options
+		o    Settings
 	}{
-		{"lie outside the network's 100 to 200", fake{min: 100, max: 200}, DefaultOptions()},
-		{"lie outside the network's 0 to 0.001", fake{min: 0, max: 0.001}, DefaultOptions()},
-		{"no level of iddpm lies between", anyRange(), fewLevels},
-		{"want a rho nearer 7", anyRange(), tiny},
-		{"is 0 after", toZero, DefaultOptions()},
+		{"lie outside the network's 100 to 200", fake{min: 100, max: 200}, DefaultSettings()},
+		{"lie outside the network's 0 to 0.001", fake{min: 0, max: 0.001}, DefaultSettings()},
+		{"no level of sample.IDDPMLevels lies between", anyRange(), fewLevels},
+		{"an exponent nearer 7", anyRange(), tiny},
+		{"is 0 after", toZero, DefaultSettings()},
 	}
 	for _, c := range cases {
-		if _, err := New(c.den, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := NewNamed(c.den, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("New = %v, want an error that says %q", err, c.want)
 		}
 	}
-	if _, err := New(nil, DefaultOptions()); err == nil {
+	if _, err := NewNamed(nil, DefaultSettings()); err == nil {
 		t.Error("New accepted no denoiser")
 	}
 }
