@@ -67,7 +67,7 @@ func (o Options) checkSteps(f *faults) {
 	} else {
 		f.check(o.NumSteps >= 1 && o.NumSteps <= maxSteps, "NumSteps is %d, want 1 to %d", o.NumSteps, maxSteps)
 	}
-	if _, levels := o.Solver.(interface{ onLevels() }); levels {
+	if _, levels := o.Solver.(levelSolver); levels {
 		plain := reflect.DeepEqual(o.Process.filled(), Process{}.filled())
 		f.check(plain, "Process %+v has no effect: %T works on noise levels alone", o.Process, o.Solver)
 	}

@@ -17,11 +17,17 @@ type Solver interface {
 	Integrate(r *Run) error
 }
 
-// onLevels marks solvers that work on noise levels alone: they integrate z = x/s as a
+// levelSolver is a solver that works on noise levels alone: it integrates z = x/s as a
 // function of sigma, which no schedule and no scaling changes.
+type levelSolver interface {
+	Solver
+	levelsAlone()
+}
+
+// onLevels makes a struct that embeds it a levelSolver.
 type onLevels struct{}
 
-func (onLevels) onLevels() {}
+func (onLevels) levelsAlone() {}
 
 // skipper is a solver that leaves draws out.
 type skipper interface {

@@ -33,7 +33,7 @@ type options struct {
 	toy        toy
 
 	mode     string
-	autoGrid bool           // choose the columns
+	autoGrid bool            // choose the columns
 	sampler  sample.Settings // what asked comes to
 }
 
