@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"edm/internal/rng"
+	"edm/sample/generate"
 )
 
 // fixedClass returns the class that --class names, by number or by name; -1 if
@@ -35,16 +35,8 @@ func fixedClass(text string, classes int, names []string) (int, error) {
 // classesOf returns the class of each seed's image: the fixed one, or one drawn
 // from the seed alone; nil for an unconditional network.
 func classesOf(seeds []uint64, fixed, classes int) []int {
-	if classes == 0 {
-		return nil
+	if fixed < 0 || classes == 0 {
+		return generate.Classes(seeds, classes)
 	}
-	out := make([]int, len(seeds))
-	for i, seed := range seeds {
-		out[i] = fixed
-		if fixed < 0 {
-			draw := rng.New(seed, rng.Label, 0)
-			out[i] = draw.Intn(classes)
-		}
-	}
-	return out
+	return slices.Repeat([]int{fixed}, len(seeds))
 }

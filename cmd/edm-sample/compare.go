@@ -46,7 +46,7 @@ func (c *comparison) validate(common design) error {
 }
 
 // compareSamplers runs the comparison and writes its pictures and tables.
-func (s *studio) compareSamplers(ctx context.Context) error {
+func (s *job) compareSamplers(ctx context.Context) error {
 	out, err := newOutput("--outdir", s.outdir, false)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func interrupted(ctx context.Context, err error) error {
 }
 
 // writeComparison writes the tables, the picture and the plot of errors.
-func (s *studio) writeComparison(out *output, c *lab.Comparison) error {
+func (s *job) writeComparison(out *output, c *lab.Comparison) error {
 	files := []struct {
 		name  string
 		write func(io.Writer) error
@@ -95,7 +95,7 @@ func (s *studio) writeComparison(out *output, c *lab.Comparison) error {
 			return err
 		}
 	}
-	sheet, err := c.Sheet(sheetImages, s.subject.Image)
+	sheet, err := c.Sheet(sheetImages, s.source.Image)
 	if errors.Is(err, lab.ErrNothing) {
 		fmt.Fprintln(s.stdout, err)
 		return nil
@@ -136,7 +136,7 @@ func withoutSampler(texts []picture.Text) []picture.Text {
 }
 
 // truncations writes the plot of local errors, from the first few seeds.
-func (s *studio) truncations(ctx context.Context, out *output, w *watch) error {
+func (s *job) truncations(ctx context.Context, out *output, w *watch) error {
 	seeds := s.seeds.values
 	p, err := s.problem(seeds[:min(len(seeds), singleSteps)])
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *studio) truncations(ctx context.Context, out *output, w *watch) error {
 	return s.writeFigure(out, "truncation", f)
 }
 
-func (s *studio) writeFigure(out *output, name string, f *lab.Figure) error {
+func (s *job) writeFigure(out *output, name string, f *lab.Figure) error {
 	if err := s.write(out, name+".png", f.WritePNG); err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (s *studio) writeFigure(out *output, name string, f *lab.Figure) error {
 }
 
 // write writes a file to the folder of images and says so.
-func (s *studio) write(out *output, name string, f func(io.Writer) error) error {
+func (s *job) write(out *output, name string, f func(io.Writer) error) error {
 	path := filepath.Join(out.dir, name)
 	if err := saveFile(path, f); err != nil {
 		return err

@@ -15,23 +15,23 @@ type images struct {
 }
 
 // openImages opens the dataset in the network's shape.
-func (s *studio) openImages() (*images, error) {
-	if s.subject.Channels != 1 && s.subject.Channels != 3 {
-		return nil, fmt.Errorf("--%s: the network's images have %d channels, want 1 or 3", s.mode, s.subject.Channels)
+func (s *job) openImages() (*images, error) {
+	if s.source.Channels != 1 && s.source.Channels != 3 {
+		return nil, fmt.Errorf("--%s: the network's images have %d channels, want 1 or 3", s.mode, s.source.Channels)
 	}
 	o := data.DefaultOptions()
-	o.Resolution, o.RGB, o.MaxSize = s.subject.Height, s.subject.Channels == 3, s.density.count
+	o.Resolution, o.RGB, o.MaxSize = s.source.Height, s.source.Channels == 3, s.density.count
 	ds, err := data.Open(s.density.data, o)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", s.mode, err)
 	}
-	im := &images{ds, s.subject.Classes > 0}
+	im := &images{ds, s.source.Classes > 0}
 	switch shape := ds.Shape(); {
-	case shape.Channels != s.subject.Channels || shape.Height != s.subject.Height || shape.Width != s.subject.Width:
+	case shape.Channels != s.source.Channels || shape.Height != s.source.Height || shape.Width != s.source.Width:
 		err = cli.Usagef("--%s: the images of %s are %v, those of the network %dx%dx%d",
-			s.mode, ds.Name(), shape, s.subject.Channels, s.subject.Height, s.subject.Width)
-	case im.labelled && ds.NumClasses() > s.subject.Classes:
-		err = cli.Usagef("--%s: %s has %d classes, the network %d", s.mode, ds.Name(), ds.NumClasses(), s.subject.Classes)
+			s.mode, ds.Name(), shape, s.source.Channels, s.source.Height, s.source.Width)
+	case im.labelled && ds.NumClasses() > s.source.Classes:
+		err = cli.Usagef("--%s: %s has %d classes, the network %d", s.mode, ds.Name(), ds.NumClasses(), s.source.Classes)
 	}
 	if err != nil {
 		return nil, errors.Join(err, data.Close(ds))

@@ -60,7 +60,7 @@ func pathOf(asked design) likelihood.Path {
 }
 
 // announceWay prints what is about to be computed.
-func (s *studio) announceWay(im *images, nfe int, notes []string) {
+func (s *job) announceWay(im *images, nfe int, notes []string) {
 	p := s.density.options.Path
 	fmt.Fprintf(s.stdout, "network %s\n%d images of %s, %s, %d steps, %d evaluations an image\n",
 		s.network.path, im.Len(), im.Name(), p.Solver, p.Steps, nfe)

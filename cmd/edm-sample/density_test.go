@@ -52,11 +52,11 @@ func TestLikelihoodOfPart(t *testing.T) {
 	o.networkPath, o.mode = trained.Snapshot, likelihoodMode
 	o.density = density{data: writeIDX(t, 20, 8, 3), count: 5, options: likelihood.DefaultOptions()}
 	o.density.options.Path.Steps = 2
-	s, err := newStudio(o, device, io.Discard, io.Discard)
+	s, err := newJob(o, device, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := likelihood.New(s.subject.Denoiser.(likelihood.Differentiable), o.density.options)
+	e, err := likelihood.New(s.source.Denoiser.(likelihood.Differentiable), o.density.options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,34 +10,35 @@ import (
 	"edm/internal/cli"
 	"edm/internal/picture"
 	"edm/sample"
+	"edm/sample/generate"
 )
 
-// drawing is one call that draws images: of what, with what, and where to.
-type drawing struct {
-	*studio
-	artist   *cli.Artist
-	start    []float64 // image that all start from, or nil
-	out      *output
-	progress *cli.Progress
-	shown    []image.Image // the first images, for grid.png
-	least    int           // fewest and most evaluations of an image so far, of adaptive solvers
-	most     int
+// imageJob is one call that draws images: of what, with what, and where to.
+type imageJob struct {
+	*job
+	generator *generate.Generator
+	start     []float64 // image that all start from, or nil
+	out       *output
+	progress  *cli.Progress
+	shown     []image.Image // the first images, for grid.png
+	least     int           // fewest and most evaluations of an image so far, of adaptive solvers
+	most      int
 }
 
 // prepare returns what to draw from, for images that start from or keep parts of
 // another; o is changed to fit.
-func (d *drawing) prepare(o *sample.Settings) (cli.Subject, error) {
+func (d *imageJob) prepare(o *sample.Settings) (generate.Source, error) {
 	switch d.mode {
 	case editMode:
 		return d.edit.prepare(d, o)
 	case inpaintMode:
 		return d.inpaint.prepare(d)
 	}
-	return d.subject, nil
+	return d.source, nil
 }
 
-// source returns what an image's file says of the image behind it.
-func (d *drawing) source() []picture.Text {
+// origin returns what an image's file says of the image behind it.
+func (d *imageJob) origin() []picture.Text {
 	switch d.mode {
 	case editMode:
 		return []picture.Text{{Key: "edit", Value: d.edit.name()}}
@@ -47,41 +48,41 @@ func (d *drawing) source() []picture.Text {
 	return nil
 }
 
-// newArtist returns an artist with settings by name.
-func newArtist(subject cli.Subject, o sample.Settings) (*cli.Artist, error) {
+// newGenerator returns an generator with settings by name.
+func newGenerator(source generate.Source, o sample.Settings) (*generate.Generator, error) {
 	options, err := o.Options()
 	if err != nil {
 		return nil, err
 	}
-	return cli.NewArtistOf(subject, options)
+	return generate.New(source, options)
 }
 
 // drawImages draws one image a seed, saves them and says where they are.
-func (s *studio) drawImages(ctx context.Context) error {
-	d := &drawing{studio: s}
+func (s *job) drawImages(ctx context.Context) error {
+	d := &imageJob{job: s}
 	o, err := s.sampling()
 	if err != nil {
 		return err
 	}
-	subject, err := d.prepare(&o)
+	source, err := d.prepare(&o)
 	if err != nil {
 		return err
 	}
-	if d.artist, err = newArtist(subject, o); err != nil {
+	if d.generator, err = newGenerator(source, o); err != nil {
 		return cli.Usage(err)
 	}
 	if d.out, err = newOutput("--outdir", s.outdir, s.subdirs); err != nil {
 		return err
 	}
-	d.out.texts = append(s.texts(o), d.source()...)
-	if err := s.announce(o, d.artist.Sampler); err != nil {
+	d.out.texts = append(s.texts(o), d.origin()...)
+	if err := s.announce(o, d.generator.Sampler); err != nil {
 		return err
 	}
 	return d.all(ctx)
 }
 
 // all draws every image.
-func (d *drawing) all(ctx context.Context) error {
+func (d *imageJob) all(ctx context.Context) error {
 	start := time.Now()
 	seeds := d.seeds.values
 	d.progress = cli.NewProgress(d.stderr, "img", 0, int64(len(seeds)))
@@ -99,7 +100,7 @@ func (d *drawing) all(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case d.artist.NFE() > 0: // announced
+	case d.generator.NFE() > 0: // announced
 	case d.guidance.asked:
 		fmt.Fprintf(d.stdout, "up to %d network evaluations an image\n", d.most)
 	default:
@@ -110,11 +111,11 @@ func (d *drawing) all(ctx context.Context) error {
 }
 
 // some draws and saves the images of seeds number at to end.
-func (d *drawing) some(ctx context.Context, at, end int) error {
+func (d *imageJob) some(ctx context.Context, at, end int) error {
 	seeds := d.seeds.values[at:end]
-	classes := classesOf(seeds, d.fixed, d.subject.Classes)
-	levels, before := d.artist.Sigmas(), d.evaluations()
-	images, result, err := d.artist.Fill(ctx, cli.Order{
+	classes := classesOf(seeds, d.fixed, d.source.Classes)
+	levels, before := d.generator.Sigmas(), d.evaluations()
+	images, result, err := d.generator.Generate(ctx, generate.Request{
 		Seeds: seeds, Classes: classes, Start: d.start,
 		Hook: func(step sample.Step) error {
 			d.progress.Set(int64(float64(at)+progressOf(step, levels)*float64(len(seeds))), "")
@@ -151,8 +152,8 @@ func progressOf(step sample.Step, levels []float64) float64 {
 
 // evaluations returns those so far of a guided denoiser's networks, 0 without
 // guidance.
-func (d *drawing) evaluations() int {
-	if c, ok := d.subject.Denoiser.(interface{ Evaluations() int }); ok {
+func (d *imageJob) evaluations() int {
+	if c, ok := d.source.Denoiser.(interface{ Evaluations() int }); ok {
 		return c.Evaluations()
 	}
 	return 0
@@ -160,7 +161,7 @@ func (d *drawing) evaluations() int {
 
 // count keeps the evaluations of images that differ in them. guided is what the
 // networks of a guided denoiser made for the batch: those of its slowest image.
-func (d *drawing) count(r sample.Result, guided int) {
+func (d *imageJob) count(r sample.Result, guided int) {
 	d.most = max(d.most, guided)
 	if guided > 0 {
 		return
@@ -173,9 +174,9 @@ func (d *drawing) count(r sample.Result, guided int) {
 	}
 }
 
-func (d *drawing) wantsGrid() bool { return d.autoGrid || d.grid > 0 }
+func (d *imageJob) wantsGrid() bool { return d.autoGrid || d.grid > 0 }
 
-func (d *drawing) finishGrid() error {
+func (d *imageJob) finishGrid() error {
 	if !d.wantsGrid() {
 		return nil
 	}

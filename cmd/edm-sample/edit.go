@@ -10,6 +10,7 @@ import (
 
 	"edm/internal/cli"
 	"edm/sample"
+	"edm/sample/generate"
 )
 
 // editing is --edit: images that start from a noised one (SDEdit, Meng et al.
@@ -43,15 +44,15 @@ func (e *editing) validate(changed func(string) bool) error {
 func (e *editing) name() string { return filepath.Base(e.path) }
 
 // prepare reads the image and lowers the first noise level.
-func (e *editing) prepare(d *drawing, o *sample.Settings) (cli.Subject, error) {
+func (e *editing) prepare(d *imageJob, o *sample.Settings) (generate.Source, error) {
 	o.SigmaMax = e.strength
 	if err := o.Validate(); err != nil {
-		return d.subject, cli.Usagef("--strength: %w", err)
+		return d.source, cli.Usagef("--strength: %w", err)
 	}
 	var err error
-	d.start, err = readPixels(e.path, d.subject)
+	d.start, err = readPixels(e.path, d.source)
 	if err != nil {
 		err = fmt.Errorf("--edit: %w", err)
 	}
-	return d.subject, err
+	return d.source, err
 }

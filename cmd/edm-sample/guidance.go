@@ -9,6 +9,7 @@ import (
 	"edm/internal/cli"
 	"edm/internal/picture"
 	"edm/sample"
+	"edm/sample/generate"
 	"edm/sample/guide"
 )
 
@@ -48,9 +49,9 @@ func (g *guidance) validate(changed func(string) bool) error {
 	return errors.Join(errs...)
 }
 
-// apply returns the subject with guidance, the subject itself if none was asked
-// for. main is the subject's network.
-func (g *guidance) apply(s cli.Subject, main *network, batch int, load func(flag, path string) (*network, error)) (cli.Subject, error) {
+// apply returns the source with guidance, the source itself if none was asked
+// for. main is the source's network.
+func (g *guidance) apply(s generate.Source, main *network, batch int, load func(flag, path string) (*network, error)) (generate.Source, error) {
 	if !g.asked {
 		return s, nil
 	}
@@ -62,7 +63,7 @@ func (g *guidance) apply(s cli.Subject, main *network, batch int, load func(flag
 	if g.partner, err = load("--guide", g.network); err != nil {
 		return s, err
 	}
-	second, err := cli.NewSubject(g.partner.model, g.partner.weights, batch)
+	second, err := generate.FromModel(g.partner.model, g.partner.weights, batch)
 	if err != nil {
 		return s, fmt.Errorf("--guide: %w", err)
 	}
@@ -70,7 +71,7 @@ func (g *guidance) apply(s cli.Subject, main *network, batch int, load func(flag
 	return s, err
 }
 
-func (g *guidance) classifierFree(s cli.Subject, main *network) (sample.Denoiser, error) {
+func (g *guidance) classifierFree(s generate.Source, main *network) (sample.Denoiser, error) {
 	if s.Classes == 0 {
 		return nil, cli.Usagef("--guidance: the network is unconditional, so there is no class to follow: give a second network with --guide, or train with --cond and --label-dropout")
 	}
@@ -82,7 +83,7 @@ func (g *guidance) classifierFree(s cli.Subject, main *network) (sample.Denoiser
 }
 
 // auto joins two networks of like images.
-func (g *guidance) auto(main, second cli.Subject) (sample.Denoiser, error) {
+func (g *guidance) auto(main, second generate.Source) (sample.Denoiser, error) {
 	if main.Channels != second.Channels || main.Height != second.Height || main.Width != second.Width {
 		return nil, cli.Usagef("--guide: its images are %dx%dx%d, those of the network %dx%dx%d: want two networks of the same data",
 			second.Channels, second.Height, second.Width, main.Channels, main.Height, main.Width)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"edm/internal/cli"
 	"edm/sample"
+	"edm/sample/generate"
 )
 
 // inpainting is --inpaint: a part of an image drawn anew.
@@ -34,21 +34,21 @@ func (p *inpainting) validate() error {
 
 func (p *inpainting) name() string { return filepath.Base(p.path) }
 
-// prepare returns a subject that knows a part of its images.
-func (p *inpainting) prepare(d *drawing) (cli.Subject, error) {
-	known, err := readPixels(p.path, d.subject)
+// prepare returns a source that knows a part of its images.
+func (p *inpainting) prepare(d *imageJob) (generate.Source, error) {
+	known, err := readPixels(p.path, d.source)
 	if err != nil {
-		return d.subject, fmt.Errorf("--inpaint: %w", err)
+		return d.source, fmt.Errorf("--inpaint: %w", err)
 	}
-	white, err := readPixels(p.mask, d.subject)
+	white, err := readPixels(p.mask, d.source)
 	if err != nil {
-		return d.subject, fmt.Errorf("--mask: %w", err)
+		return d.source, fmt.Errorf("--mask: %w", err)
 	}
 	keep := make([]float64, len(white))
 	for j, v := range white {
 		keep[j] = min(max((1-v)/2, 0), 1)
 	}
-	s := d.subject
+	s := d.source
 	s.Denoiser, err = sample.Inpaint(s.Denoiser, known, keep)
 	return s, err
 }

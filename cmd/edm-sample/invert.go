@@ -15,8 +15,8 @@ import (
 
 // invertImages maps a dataset's images to latents and back and reports what is
 // lost.
-func (s *studio) invertImages(ctx context.Context) (err error) {
-	v, err := likelihood.NewInverter(s.subject.Denoiser, s.density.options.Path)
+func (s *job) invertImages(ctx context.Context) (err error) {
+	v, err := likelihood.NewInverter(s.source.Denoiser, s.density.options.Path)
 	if err != nil {
 		return cli.Usagef("--invert: %w", err)
 	}
@@ -48,12 +48,12 @@ func (s *studio) invertImages(ctx context.Context) (err error) {
 	return s.saveLatents(im, latents, sigmaMax)
 }
 
-func (s *studio) roundTrip(ctx context.Context, v *likelihood.Inverter, im *images, at, end int) (likelihood.RoundTrip, error) {
+func (s *job) roundTrip(ctx context.Context, v *likelihood.Inverter, im *images, at, end int) (likelihood.RoundTrip, error) {
 	bytes, classes, err := im.batch(at, end)
 	if err != nil {
 		return likelihood.RoundTrip{}, err
 	}
-	labels, err := s.subject.Labels(end-at, classes)
+	labels, err := s.source.Labels(end-at, classes)
 	if err != nil {
 		return likelihood.RoundTrip{}, err
 	}
@@ -61,19 +61,19 @@ func (s *studio) roundTrip(ctx context.Context, v *likelihood.Inverter, im *imag
 	for j, b := range bytes {
 		x[j] = float64(b)/127.5 - 1
 	}
-	return v.RoundTrip(ctx, x, s.subject.Dim(), labels)
+	return v.RoundTrip(ctx, x, s.source.Dim(), labels)
 }
 
 // saveLatents writes the latents, if a file was named, with the noise level that
 // makes states of them.
-func (s *studio) saveLatents(im *images, latents []float32, sigmaMax float64) error {
+func (s *job) saveLatents(im *images, latents []float32, sigmaMax float64) error {
 	if s.density.latents == "" {
 		return nil
 	}
 	f := &safetensors.File{
 		Metadata: map[string]string{"network_sha256": s.network.metadata[hashKey], "sigma_max": decimal(sigmaMax)},
 		Tensors: map[string]safetensors.Tensor{
-			"latents": safetensors.ViewFloat32s(latents, im.Len(), s.subject.Channels, s.subject.Height, s.subject.Width),
+			"latents": safetensors.ViewFloat32s(latents, im.Len(), s.source.Channels, s.source.Height, s.source.Width),
 		},
 	}
 	err := saveFile(s.density.latents, func(w io.Writer) error { return safetensors.Write(w, f) })

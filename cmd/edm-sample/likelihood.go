@@ -12,8 +12,8 @@ import (
 )
 
 // measure reports the likelihood of a dataset.
-func (s *studio) measure(ctx context.Context) (err error) {
-	d, ok := s.subject.Denoiser.(likelihood.Differentiable)
+func (s *job) measure(ctx context.Context) (err error) {
+	d, ok := s.source.Denoiser.(likelihood.Differentiable)
 	if !ok {
 		return errors.New("--likelihood: the network has no derivative")
 	}
@@ -26,7 +26,7 @@ func (s *studio) measure(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close(im.Dataset)) }()
-	s.announceWay(im, e.NFE(s.subject.Dim()), e.Notes())
+	s.announceWay(im, e.NFE(s.source.Dim()), e.Notes())
 	var bits []float64
 	for at := 0; at < im.Len(); at += s.batch {
 		end := min(at+s.batch, im.Len())
@@ -48,13 +48,13 @@ func (s *studio) measure(ctx context.Context) (err error) {
 }
 
 // bitsOf returns the bits/dim of some images.
-func (s *studio) bitsOf(ctx context.Context, e *likelihood.Estimator, im *images, at, end int) ([]float64, error) {
+func (s *job) bitsOf(ctx context.Context, e *likelihood.Estimator, im *images, at, end int) ([]float64, error) {
 	bytes, classes, err := im.batch(at, end)
 	if err != nil {
 		return nil, err
 	}
-	b := likelihood.Batch{X: make([]float64, len(bytes)), Dim: s.subject.Dim()}
-	if b.Labels, err = s.subject.Labels(end-at, classes); err != nil {
+	b := likelihood.Batch{X: make([]float64, len(bytes)), Dim: s.source.Dim()}
+	if b.Labels, err = s.source.Labels(end-at, classes); err != nil {
 		return nil, err
 	}
 	for i := range end - at { // an image's noise is a function of its number

@@ -17,10 +17,10 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/cli"
 	"edm/internal/picture"
 	"edm/internal/reference"
 	"edm/sample"
+	"edm/sample/generate"
 )
 
 // A comparison writes its table, picture and plots; what a budget is too small
@@ -131,7 +131,7 @@ func TestFilmUnscales(t *testing.T) {
 	states := [][]float64{{1, -0.5, 0.25, 0}, {0.5, -0.25, 0.125, 0}}
 	var shown [2][]float64
 	for k, x := range states {
-		f := film{subject: cli.Subject{Channels: 1, Height: 2, Width: 2}}
+		f := film{source: generate.Source{Channels: 1, Height: 2, Width: 2}}
 		if err := f.begin(0, 80); err != nil {
 			t.Fatal(err)
 		}

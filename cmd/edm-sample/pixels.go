@@ -11,16 +11,16 @@ import (
 
 	"golang.org/x/image/draw"
 
-	"edm/internal/cli"
+	"edm/sample/generate"
 )
 
 // maxSide bounds the images that are read.
 const maxSide = 1 << 14
 
-// readPixels returns a PNG or JPEG file as an image of a subject's shape, [C,H,W]
+// readPixels returns a PNG or JPEG file as an image of a source's shape, [C,H,W]
 // in [-1, 1]: its middle square, scaled (Catmull-Rom) unless it has the size
 // already.
-func readPixels(path string, s cli.Subject) ([]float64, error) {
+func readPixels(path string, s generate.Source) ([]float64, error) {
 	img, err := readImage(path)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func samplerTexts(o sample.Settings) []picture.Text {
 
 // texts returns what makes an image besides its seed and class: the sampler's
 // options, guidance, and the network.
-func (s *studio) texts(o sample.Settings) []picture.Text {
+func (s *job) texts(o sample.Settings) []picture.Text {
 	texts := append([]picture.Text{{Key: "Software", Value: "edm-sample"}}, samplerTexts(o)...)
 	texts = append(texts, s.guidance.texts()...)
 	for _, t := range []picture.Text{

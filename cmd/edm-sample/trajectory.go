@@ -16,6 +16,7 @@ import (
 	"edm/internal/cli"
 	"edm/internal/picture"
 	"edm/sample"
+	"edm/sample/generate"
 )
 
 const (
@@ -44,12 +45,12 @@ func (t *trajectory) validate() error {
 func (t *trajectory) kind() string { return strings.ToLower(filepath.Ext(t.path)) }
 
 // animate draws the first seed and writes its way.
-func (s *studio) animate(ctx context.Context) error {
+func (s *job) animate(ctx context.Context) error {
 	o, err := s.sampling()
 	if err != nil {
 		return err
 	}
-	artist, err := newArtist(s.subject, o)
+	generator, err := newGenerator(s.source, o)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -58,10 +59,10 @@ func (s *studio) animate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.announce(o, artist.Sampler); err != nil {
+	if err := s.announce(o, generator.Sampler); err != nil {
 		return err
 	}
-	f, texts, err := s.shoot(ctx, artist)
+	f, texts, err := s.shoot(ctx, generator)
 	if err != nil {
 		return err
 	}
@@ -82,14 +83,14 @@ func (s *studio) animate(ctx context.Context) error {
 }
 
 // shoot draws the first seed and returns its way, and what it is as text.
-func (s *studio) shoot(ctx context.Context, artist *cli.Artist) (*film, []picture.Text, error) {
+func (s *job) shoot(ctx context.Context, generator *generate.Generator) (*film, []picture.Text, error) {
 	seed := s.seeds.values[:1]
-	classes := classesOf(seed, s.fixed, s.subject.Classes)
-	f := &film{subject: s.subject}
-	if err := f.begin(seed[0], artist.Sigmas()[0]); err != nil {
+	classes := classesOf(seed, s.fixed, s.source.Classes)
+	f := &film{source: s.source}
+	if err := f.begin(seed[0], generator.Sigmas()[0]); err != nil {
 		return nil, nil, err
 	}
-	images, _, err := artist.Fill(ctx, cli.Order{Seeds: seed, Classes: classes, Hook: f.step})
+	images, _, err := generator.Generate(ctx, generate.Request{Seeds: seed, Classes: classes, Hook: f.step})
 	if err == nil {
 		err = f.end(images[0])
 	}
@@ -103,14 +104,14 @@ func (s *studio) shoot(ctx context.Context, artist *cli.Artist) (*film, []pictur
 // film collects the frames of an animation: the noisy image and beside it D's
 // estimate of the clean one.
 type film struct {
-	subject cli.Subject
-	noisy   []float64 // the state that the next estimate belongs to, as shown
-	images  []image.Image
+	source generate.Source
+	noisy  []float64 // the state that the next estimate belongs to, as shown
+	images []image.Image
 }
 
 // begin sets the state before the first step.
 func (f *film) begin(seed uint64, sigma float64) error {
-	f.noisy = make([]float64, f.subject.Dim())
+	f.noisy = make([]float64, f.source.Dim())
 	if err := sample.Latents(f.noisy, []uint64{seed}, len(f.noisy)); err != nil {
 		return err
 	}
@@ -127,11 +128,11 @@ func shownScale(sigma float64) float64 { return math.Sqrt(1 + sigma*sigma) }
 
 // step adds the frame of a step's start and keeps its end.
 func (f *film) step(s sample.Step) error {
-	left, err := f.subject.Image(f.noisy)
+	left, err := f.source.Image(f.noisy)
 	if err != nil {
 		return err
 	}
-	right, err := f.subject.Image(s.Denoised)
+	right, err := f.source.Image(s.Denoised)
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func beside(left, right image.Image) (image.Image, error) {
 func (f *film) frames() []picture.Frame {
 	last := len(f.images) - 1
 	n := min(last, maxFrames)
-	factor := (animationSide + f.subject.Width - 1) / f.subject.Width
+	factor := (animationSide + f.source.Width - 1) / f.source.Width
 	each := min(animationTime/time.Duration(max(n, 1)), longestFrame)
 	var frames []picture.Frame
 	for k := range n {

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"edm/internal/atomicfile"
-	"edm/internal/cli"
 	"edm/internal/picture"
 	"edm/sample"
+	"edm/sample/generate"
 	"edm/train"
 )
 
@@ -45,18 +45,19 @@ func (p *preview) snapshot(s train.Snapshot) error {
 }
 
 func (p *preview) draw(s train.Snapshot) (path string, err error) {
-	artist, err := cli.NewArtist(s.Model, s.Weights, sample.EDM(), min(p.batch, p.images))
-	if err != nil {
-		return "", err
-	}
-	seeds, classes := make([]uint64, p.images), []int(nil)
+	seeds := make([]uint64, p.images)
 	for i := range seeds {
 		seeds[i] = uint64(i)
-		if c := artist.Classes(); c > 0 {
+	}
+	var classes []int
+	if c := s.Model.Config().Network.LabelDim; c > 0 {
+		for i := range seeds {
 			classes = append(classes, i%c)
 		}
 	}
-	images, err := artist.Draw(p.ctx, seeds, classes, nil)
+	images, err := generate.Images(p.ctx, s.Model, s.Weights, seeds, generate.Options{
+		Sampler: sample.EDM(), Batch: p.batch, Classes: classes,
+	})
 	if err != nil {
 		return "", err
 	}

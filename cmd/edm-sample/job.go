@@ -11,14 +11,15 @@ import (
 	"edm/internal/lab"
 	"edm/model"
 	"edm/sample"
+	"edm/sample/generate"
 )
 
-// studio is what every call with a network needs: what was asked for, the
+// job is what every call with a network needs: what was asked for, the
 // network, and where to print.
-type studio struct {
+type job struct {
 	*options
 	network        *network
-	subject        cli.Subject
+	source         generate.Source
 	fixed          int // class of all images, or -1
 	stdout, stderr io.Writer
 }
@@ -32,14 +33,14 @@ func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--device: %w\n  --device cpu computes on the processor", err)
 	}
-	s, err := newStudio(o, device, stdout, stderr)
+	s, err := newJob(o, device, stdout, stderr)
 	if err == nil {
 		err = s.run(ctx)
 	}
 	return advised(errors.Join(err, device.Close()))
 }
 
-func (s *studio) run(ctx context.Context) error {
+func (s *job) run(ctx context.Context) error {
 	switch s.mode {
 	case trajectoryMode:
 		return s.animate(ctx)
@@ -53,9 +54,9 @@ func (s *studio) run(ctx context.Context) error {
 	return s.drawImages(ctx)
 }
 
-// newStudio loads what the options name.
-func newStudio(o *options, device *model.Device, stdout, stderr io.Writer) (*studio, error) {
-	s := &studio{options: o, stdout: stdout, stderr: stderr}
+// newJob loads what the options name.
+func newJob(o *options, device *model.Device, stdout, stderr io.Writer) (*job, error) {
+	s := &job{options: o, stdout: stdout, stderr: stderr}
 	load := func(flag, path string) (*network, error) {
 		return loadNetwork(flag, path, o.runs, device, s.tell)
 	}
@@ -64,26 +65,26 @@ func newStudio(o *options, device *model.Device, stdout, stderr io.Writer) (*stu
 		return nil, err
 	}
 	batch := min(o.batch, len(o.seeds.values))
-	if s.subject, err = cli.NewSubject(s.network.model, s.network.weights, batch); err != nil {
+	if s.source, err = generate.FromModel(s.network.model, s.network.weights, batch); err != nil {
 		return nil, err
 	}
-	if s.fixed, err = fixedClass(o.class, s.subject.Classes, s.network.classNames); err != nil {
+	if s.fixed, err = fixedClass(o.class, s.source.Classes, s.network.classNames); err != nil {
 		return nil, cli.Usage(err)
 	}
-	s.subject, err = o.guidance.apply(s.subject, s.network, batch, load)
+	s.source, err = o.guidance.apply(s.source, s.network, batch, load)
 	return s, err
 }
 
 // tell prints a line on the side.
-func (s *studio) tell(message string) { fmt.Fprintln(s.stderr, message) }
+func (s *job) tell(message string) { fmt.Fprintln(s.stderr, message) }
 
 // sampling returns the options of the sampler, a budget turned into steps.
-func (s *studio) sampling() (sample.Settings, error) {
+func (s *job) sampling() (sample.Settings, error) {
 	o := s.sampler
 	if s.nfe == 0 {
 		return o, nil
 	}
-	steps, err := lab.StepsFor(s.subject.Denoiser, o, s.nfe)
+	steps, err := lab.StepsFor(s.source.Denoiser, o, s.nfe)
 	if err != nil {
 		return o, cli.Usagef("--nfe: %w", err)
 	}
@@ -92,10 +93,10 @@ func (s *studio) sampling() (sample.Settings, error) {
 }
 
 // announce prints what is about to be drawn, given how.
-func (s *studio) announce(o sample.Settings, sampler *sample.Sampler) error {
+func (s *job) announce(o sample.Settings, sampler *sample.Sampler) error {
 	fmt.Fprintf(s.stdout, "network %s\n%s", s.network.path, o.Solver)
 	if o.NumSteps > 0 {
-		n, err := lab.Evaluations(s.subject.Denoiser, o)
+		n, err := lab.Evaluations(s.source.Denoiser, o)
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func character(o sample.Settings, stochastic bool) string {
 
 // className returns the class of image i as text: its number and, if known, its
 // name; "" for none.
-func (s *studio) className(classes []int, i int) string {
+func (s *job) className(classes []int, i int) string {
 	if classes == nil {
 		return ""
 	}
@@ -139,8 +140,8 @@ func (s *studio) className(classes []int, i int) string {
 }
 
 // problem returns the images of seeds as the lab takes them.
-func (s *studio) problem(seeds []uint64) (lab.Problem, error) {
-	classes := classesOf(seeds, s.fixed, s.subject.Classes)
-	labels, err := s.subject.Labels(len(seeds), classes)
-	return lab.Problem{Denoiser: s.subject.Denoiser, Dim: s.subject.Dim(), Seeds: seeds, Labels: labels}, err
+func (s *job) problem(seeds []uint64) (lab.Problem, error) {
+	classes := classesOf(seeds, s.fixed, s.source.Classes)
+	labels, err := s.source.Labels(len(seeds), classes)
+	return lab.Problem{Denoiser: s.source.Denoiser, Dim: s.source.Dim(), Seeds: seeds, Labels: labels}, err
 }

@@ -1,4 +1,4 @@
-package cli
+package generate
 
 import (
 	"context"
@@ -54,7 +54,7 @@ func BenchmarkOverhead(b *testing.B) {
 
 func benchmarkOverhead(b *testing.B, m *model.Model, weights []float32, solver string) {
 	const images = 4
-	subject, err := NewSubject(m, weights, images)
+	source, err := FromModel(m, weights, images)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -63,12 +63,12 @@ func benchmarkOverhead(b *testing.B, m *model.Model, weights []float32, solver s
 		b.Fatal(err)
 	}
 	o.NumSteps = 6
-	den := &timed{Denoiser: subject.Denoiser}
+	den := &timed{Denoiser: source.Denoiser}
 	sampler, err := sample.NewNamed(den, o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	seeds, dim := []uint64{0, 1, 2, 3}, subject.Dim()
+	seeds, dim := []uint64{0, 1, 2, 3}, source.Dim()
 	batch := sample.Batch{X: make([]float64, images*dim), Dim: dim, Noise: sample.SeedNoise(seeds, dim)}
 	var total time.Duration
 	draw := func() {
