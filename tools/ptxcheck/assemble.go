@@ -107,15 +107,18 @@ func (a assembler) assemble(j job) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	listing, err := a.command("nvdisasm", "-c", cubin)
-	if err != nil {
-		return nil, err
-	}
 	ptx, err := os.ReadFile(j.source)
 	if err != nil {
 		return nil, err
 	}
-	have, want := instructionsOf(listing), wantedBy(string(ptx))
+	have, want := map[string]string{}, wantedBy(string(ptx))
+	if anyNotable(string(ptx), want) {
+		listing, err := a.command("nvdisasm", "-c", cubin)
+		if err != nil {
+			return nil, err
+		}
+		have = instructionsOf(listing)
+	}
 	for i := range rows {
 		rows[i].release = a.release
 		rows[i].instructions = have[rows[i].kernel]

@@ -79,3 +79,17 @@ func wantedBy(ptx string) map[string][]string {
 	}
 	return all
 }
+
+// notableInPTX are parts of the PTX that notable instructions come from.
+var notableInPTX = regexp.MustCompile(`mma[._]|\bcp\.async|\bldmatrix\b`)
+
+// anyNotable reports whether a file's kernels want or may have notable instructions.
+// The others are not disassembled, which takes as long as most take to assemble.
+func anyNotable(ptx string, wanted map[string][]string) bool {
+	for _, want := range wanted {
+		if len(want) > 0 {
+			return true
+		}
+	}
+	return notableInPTX.MatchString(ptx)
+}

@@ -94,6 +94,21 @@ func TestInstructions(t *testing.T) {
 	}
 }
 
+func TestFilesWithoutNotableInstructions(t *testing.T) {
+	plain := ".visible .entry add(\n)\n{\nadd.rn.f32\n}\n"
+	for ptx, want := range map[string]bool{
+		plain: false,
+		plain + "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r1}, [%r2];": true,
+		plain + "cp.async.bulk.shared::cluster.global [%r1];":            true,
+		strings.ReplaceAll(plain, "add(", "add_tf32("):                   true,
+		plain + "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%r1};": true,
+	} {
+		if got := anyNotable(ptx, wantedBy(ptx)); got != want {
+			t.Errorf("%s\nis disassembled: %t, want %t", ptx, got, want)
+		}
+	}
+}
+
 func TestCompareShowsLines(t *testing.T) {
 	err := compare("a\nb\n", "a\nc\n")
 	if err == nil || !strings.Contains(err.Error(), "- b\n+ c\n") {
