@@ -169,6 +169,50 @@ func TestGaussianData(t *testing.T) {
 	}
 }
 
+// Data of mean m are N(m, s0^2 + sigma_max^2) at sigma_max, not N(0, sigma_max^2): an
+// image with latent z is off by m z / sigma_max nats a dimension, and by m^2 /
+// (2 sigma_max^2) beside it. With m = 0.5 and z = 1 that is 9e-3 bits/dim, whatever
+// the number of steps; over images it averages out.
+func TestPriorOfDataWithAMean(t *testing.T) {
+	const dim, s0, mean, images = 12, 0.5, 0.5, 256
+	means := slices.Repeat([]float64{mean}, dim)
+	m, err := gmm.New(means, dim, s0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := problem{m, dim, make([]float64, images*dim)}
+	rng.FillNormal(p.x, 3, rng.Init, 0)
+	for i := range p.x {
+		z := p.x[i]
+		if i < dim { // an image whose latent is 1 throughout
+			z = 1
+		}
+		p.x[i] = mean + s0*z
+	}
+	o := exact(RK4, 64)
+	r := p.estimate(t, o)
+	total := 0.0
+	for i, want := range p.logDensity(t, p.x, o.Path.SigmaMin) {
+		predicted := 0.0
+		for _, z := range r.Latents[i*dim : (i+1)*dim] { // x / sigma_max
+			x, v := z*o.Path.SigmaMax, o.Path.SigmaMax*o.Path.SigmaMax
+			own := v + s0*s0
+			predicted += -x*x/(2*v) + (x-mean)*(x-mean)/(2*own) + math.Log(own/v)/2
+		}
+		off := r.LogDensity[i] - want
+		if !(math.Abs(off-predicted) <= 1e-4*dim) {
+			t.Errorf("image %d: ln p is off by %.6f, want %.6f", i, off, predicted)
+		}
+		total += off / dim / images
+		if bits := off / dim / math.Ln2; i == 0 && !(math.Abs(bits+9e-3) <= 5e-4) {
+			t.Errorf("with latent 1 ln p is off by %.2e bits/dim, want -9e-3", bits)
+		}
+	}
+	if mean := math.Abs(total / math.Ln2); !(mean < 1e-3) {
+		t.Errorf("the mean over %d images is off by %.1e bits/dim", images, mean)
+	}
+}
+
 // Each image's estimate is a function of its own rows, and Estimate changes no
 // image.
 func TestImagesAreIndependent(t *testing.T) {
