@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go test -short -exec qemu-aarch64-static \
-	./internal/ref ./internal/rng ./internal/op ./internal/safetensors ./model/precond ./sample
+	./internal/ref ./internal/rng ./internal/op ./checkpoints/safetensors ./model/precond ./sample

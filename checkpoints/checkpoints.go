@@ -15,8 +15,8 @@ import (
 	"strconv"
 	"strings"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/atomicfile"
-	"edm/internal/safetensors"
 )
 
 // Kind says what a file holds; its text is the metadata field "format".

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"

@@ -11,7 +11,7 @@ import (
 	"maps"
 	"slices"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // array is a tensor to be hashed, wherever its bytes lie.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // helperEnv makes the test binary act as another process.

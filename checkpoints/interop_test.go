@@ -36,7 +36,7 @@ func sum(b []byte) string {
 }
 
 // readIndependently reads the format from its description alone, sharing no
-// code with internal/safetensors.
+// code with checkpoints/safetensors.
 func readIndependently(data []byte) (seen, error) {
 	n := binary.LittleEndian.Uint64(data)
 	header, body := data[8:8+n], data[8+n:]

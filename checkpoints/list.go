@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // Entry is a file that List found. Its name was read, its contents were not.

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 func TestRewindSetsLaterFilesAside(t *testing.T) {

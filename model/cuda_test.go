@@ -7,9 +7,9 @@ import (
 	"math"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/gputest"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/loss"
 	"edm/model"
 )

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/rng"
-	"edm/internal/safetensors"
 	"edm/loss"
 	"edm/model"
 	"edm/model/precond"

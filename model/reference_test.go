@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/gputest"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/loss"
 	"edm/model"
 	"edm/model/precond"

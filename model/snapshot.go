@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 	"edm/model/precond"
 )
 

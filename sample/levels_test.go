@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/model/noise"
 )
 

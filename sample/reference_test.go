@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/gmm"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 )
 
 // TestReferenceSampler compares with the paper authors' sampler.

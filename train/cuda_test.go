@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"edm/checkpoints"
+	"edm/checkpoints/safetensors"
 	"edm/internal/gputest"
-	"edm/internal/safetensors"
 	"edm/model"
 )
 

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/data"
 	"edm/internal/gputest"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/loss"
 	"edm/model"
 	"edm/model/precond"

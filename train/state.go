@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"edm/checkpoints"
+	"edm/checkpoints/safetensors"
 	"edm/data"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
 )

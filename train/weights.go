@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 	"edm/model"
 )
 

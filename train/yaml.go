@@ -16,8 +16,8 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"edm/checkpoints"
+	"edm/checkpoints/safetensors"
 	"edm/internal/atomicfile"
-	"edm/internal/safetensors"
 )
 
 // ConfigFile is the name of the resolved configuration in a run's folder.

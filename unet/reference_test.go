@@ -10,10 +10,10 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/cpu"
 	"edm/internal/engine"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/unet"
 )
 

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/benchmark"
 	"edm/internal/detached"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"

@@ -13,9 +13,9 @@ import (
 	"runtime"
 	"strings"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/atomicfile"
 	"edm/internal/benchmark"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/unet"
 )

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/data"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/sample"
 	"edm/sample/likelihood"

@@ -7,9 +7,9 @@ import (
 	"io"
 	"math"
 
+	"edm/checkpoints/safetensors"
 	"edm/data"
 	"edm/internal/cli"
-	"edm/internal/safetensors"
 	"edm/sample/likelihood"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"edm/checkpoints"
+	"edm/checkpoints/safetensors"
 	"edm/internal/netpkl"
-	"edm/internal/safetensors"
 	"edm/model"
 )
 

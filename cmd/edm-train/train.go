@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"edm/checkpoints"
+	"edm/checkpoints/safetensors"
 	"edm/data"
 	"edm/internal/netpkl"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/train"
 )

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 )
 
 // recorded hands out the draws of a reference file in the order in which they

@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/detached"
 	"edm/internal/engine"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"

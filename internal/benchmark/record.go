@@ -3,7 +3,7 @@ package benchmark
 import (
 	"strconv"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // Record evaluates D, the losses and the gradients once, without dropout, and

@@ -10,9 +10,9 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/engine"
 	"edm/internal/rng"
-	"edm/internal/safetensors"
 	"edm/loss"
 	"edm/model"
 	"edm/model/precond"

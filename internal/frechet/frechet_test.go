@@ -9,9 +9,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"pgregory.net/rapid"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
 	"edm/internal/rng"
-	"edm/internal/safetensors"
 )
 
 func TestReferenceFrechet(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/unet"
 )
 

@@ -5,7 +5,7 @@ import (
 	"io"
 	"math"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 	"edm/model/precond"
 	"edm/unet"
 )

@@ -18,7 +18,7 @@ import (
 	"io"
 	"os"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 	"edm/model"
 )
 

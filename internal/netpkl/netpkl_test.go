@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"

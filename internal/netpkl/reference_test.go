@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 	"edm/model"
 )
 

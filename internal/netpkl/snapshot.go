@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"edm/checkpoints"
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // sourceKey is the metadata field of a converted snapshot that holds the

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"edm/checkpoints"
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 	"edm/model"
 )
 

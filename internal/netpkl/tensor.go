@@ -9,7 +9,7 @@ import (
 	"math"
 	"slices"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // maxDims bounds a tensor's dimensions; a network's have four at most.

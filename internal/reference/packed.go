@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // packedSuffix follows the name of a packed file. Random weights are what fills

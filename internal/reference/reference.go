@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // Env names the variable that points at a folder of reference vectors. When it

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 var update = flag.Bool("update", false, "write the packed copy anew from the reference folder")

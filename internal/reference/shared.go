@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"maps"
 
-	"edm/internal/safetensors"
+	"edm/checkpoints/safetensors"
 )
 
 // Files of a folder were often recorded with the same weights or latents. The copy

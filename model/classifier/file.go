@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/atomicfile"
-	"edm/internal/safetensors"
 	"edm/model"
 )
 

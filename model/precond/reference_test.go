@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"edm/checkpoints/safetensors"
 	"edm/internal/reference"
-	"edm/internal/safetensors"
 )
 
 // TestReferencePrecond compares the coefficients with what the reference
