@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"edm/data"
-	"edm/internal/detached"
 	"edm/internal/rng"
+	"edm/internal/testkit/detached"
 	"edm/loss"
 	"edm/model"
 )

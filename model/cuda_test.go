@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/gputest"
-	"edm/internal/reference"
+	"edm/internal/testkit/gputest"
+	"edm/internal/testkit/reference"
 	"edm/loss"
 	"edm/model"
 )

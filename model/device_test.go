@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/detached"
 	"edm/internal/engine"
+	"edm/internal/testkit/detached"
 	"edm/loss"
 	"edm/model"
 )

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 	"edm/model/noise"
 )
 

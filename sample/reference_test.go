@@ -10,7 +10,7 @@ import (
 
 	"edm/checkpoints/safetensors"
 	"edm/internal/gmm"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 )
 
 // TestReferenceSampler compares with the paper authors' sampler.

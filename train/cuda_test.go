@@ -14,7 +14,7 @@ import (
 
 	"edm/checkpoints"
 	"edm/checkpoints/safetensors"
-	"edm/internal/gputest"
+	"edm/internal/testkit/gputest"
 	"edm/model"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"edm/checkpoints"
-	"edm/internal/detached"
+	"edm/internal/testkit/detached"
 	"edm/model"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"edm/checkpoints/safetensors"
 	"edm/data"
-	"edm/internal/gputest"
-	"edm/internal/reference"
+	"edm/internal/testkit/gputest"
+	"edm/internal/testkit/reference"
 	"edm/loss"
 	"edm/model"
 	"edm/model/precond"

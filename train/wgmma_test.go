@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/gputest"
+	"edm/internal/testkit/gputest"
 )
 
 // wgmmaLosses makes the test binary the process that trains on an emulated Hopper;

@@ -13,7 +13,7 @@ import (
 	"edm/checkpoints/safetensors"
 	"edm/internal/cpu"
 	"edm/internal/engine"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 	"edm/unet"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"edm/checkpoints/safetensors"
 	"edm/internal/benchmark"
-	"edm/internal/detached"
+	"edm/internal/testkit/detached"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"

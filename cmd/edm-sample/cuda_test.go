@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"edm/internal/gputest"
+	"edm/internal/testkit/gputest"
 )
 
 // The GPU draws the images that the processor draws, but for a level of grey here

@@ -18,7 +18,7 @@ import (
 	"testing"
 
 	"edm/internal/picture"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 	"edm/sample"
 	"edm/sample/generate"
 )

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"edm/checkpoints"
-	"edm/internal/gputest"
+	"edm/internal/testkit/gputest"
 	"edm/model"
 )
 

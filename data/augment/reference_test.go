@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 )
 
 // recorded hands out the draws of a reference file in the order in which they

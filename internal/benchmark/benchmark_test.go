@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/detached"
 	"edm/internal/engine"
+	"edm/internal/testkit/detached"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"

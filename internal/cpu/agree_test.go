@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // TestPrimitivesAgree holds the vector loops of all instruction sets to equal

@@ -7,7 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // TestAttentionBlocks crosses the blocks of queries of the forward and of the

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // blockedConvs are convolutions that are cut into several blocks in every

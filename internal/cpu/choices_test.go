@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // TestChoices: the table is ordered as row expects, and what is too small for it

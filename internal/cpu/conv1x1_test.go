@@ -7,7 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // conv1x1Cases cross the blocks of pixels, groups of columns, blocks of

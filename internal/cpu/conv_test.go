@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // convTolerance bounds the worst element of a result: F(4x4,3x3) rounds some ten

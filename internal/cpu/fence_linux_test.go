@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // fenced returns a copy of x whose end, or with front whose beginning, is next

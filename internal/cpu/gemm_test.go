@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // best returns the least time that f took in the given number of calls.

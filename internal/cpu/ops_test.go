@@ -10,7 +10,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // TestWideHeads is attention as ADM has it: heads of 64 channels.

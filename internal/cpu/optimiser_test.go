@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"edm/internal/engine"
-	"edm/internal/optest"
 	"edm/internal/ref"
+	"edm/internal/testkit/optest"
 )
 
 func TestAdam(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // TestPairs holds the kernels for two steps to the bits of the two kernels, also

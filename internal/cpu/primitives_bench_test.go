@@ -3,7 +3,7 @@ package cpu
 import (
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // BenchmarkPrimitives measures the loops bound by memory on data in the L1

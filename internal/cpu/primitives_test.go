@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // lengths cross every boundary of the vector loops: single vectors, unrolled

@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // framed is a rows x cols matrix inside NaNs, its rows stride apart: what reads

@@ -10,7 +10,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // relativeRMS returns the root mean square of the error over that of want.

@@ -13,7 +13,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // headSize is the size of attention: channels of a head, height and width.

@@ -14,11 +14,11 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"edm/internal/cuda/drivertest"
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
 	"edm/internal/ref"
+	"edm/internal/testkit/drivertest"
+	"edm/internal/testkit/optest"
 )
 
 // shared opens a backend of each precision at its first use; all tests of the

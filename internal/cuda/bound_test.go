@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	"edm/internal/cuda/driver"
-	"edm/internal/cuda/drivertest"
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
 	"edm/internal/ref"
+	"edm/internal/testkit/drivertest"
+	"edm/internal/testkit/optest"
 )
 
 // table is a device on which tests run single kernels.

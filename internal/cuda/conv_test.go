@@ -9,7 +9,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // convSizes are extents of convolutions: images, input and output channels,

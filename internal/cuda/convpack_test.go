@@ -7,7 +7,7 @@ import (
 	"math"
 	"testing"
 
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // unpacked returns n bfloat16 from an address on.

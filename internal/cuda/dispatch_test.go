@@ -11,7 +11,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // Every operation that the tests of the backends know has a kernel in every

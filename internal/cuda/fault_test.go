@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"edm/internal/engine"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // faultChild makes the test binary the process that a fault is asked of; its

@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // linearProblems returns a linear layer and its gradients.

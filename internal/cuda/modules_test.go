@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/cuda/drivertest"
+	"edm/internal/testkit/drivertest"
 )
 
 var ptxEntry = regexp.MustCompile(`\.entry (\w+)\(`)

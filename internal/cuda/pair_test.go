@@ -13,7 +13,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // TestPairs holds one pass to the bits of two, in both of its results: where they

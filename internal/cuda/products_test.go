@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // precisions are all of them, targets too.

@@ -12,7 +12,7 @@ import (
 
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/optest"
 )
 
 // newAdder returns the runner of z = x + y for n elements, whose values are x, y

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/cuda/drivertest"
+	"edm/internal/testkit/drivertest"
 )
 
 // untrailed returns a backend whose graphs leave no trail.

@@ -12,10 +12,10 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"edm/internal/cuda/drivertest"
 	"edm/internal/engine"
 	"edm/internal/op"
-	"edm/internal/optest"
+	"edm/internal/testkit/drivertest"
+	"edm/internal/testkit/optest"
 )
 
 // wgmmaBackend returns a backend that was asked for the matrix products of Hopper's

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/detached"
 	"edm/internal/engine"
 	"edm/internal/rng"
+	"edm/internal/testkit/detached"
 )
 
 // An input holds what it is fed, as it is when the run starts, until something is

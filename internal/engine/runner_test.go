@@ -10,9 +10,9 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"edm/internal/detached"
 	"edm/internal/engine"
 	"edm/internal/op"
+	"edm/internal/testkit/detached"
 )
 
 // A backend that runs whole programs in a memory of its own gives the bits that

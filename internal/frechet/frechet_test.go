@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/reference"
 	"edm/internal/rng"
+	"edm/internal/testkit/reference"
 )
 
 func TestReferenceFrechet(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 	"edm/model"
 	"edm/model/precond"
 	"edm/unet"

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 	"edm/model"
 )
 
@@ -43,7 +43,7 @@ func pickles(t testing.TB) map[string][]byte {
 func pickleDir(t testing.TB) string {
 	t.Helper()
 	dir := reference.Dir(t)
-	if dir == filepath.Join(reference.Root(t), "internal", "reference", "testdata") {
+	if dir == filepath.Join(reference.Root(t), "internal", "testkit", "reference", "testdata") {
 		return "testdata"
 	}
 	return filepath.Join(dir, "pickle")

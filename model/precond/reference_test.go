@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"edm/checkpoints/safetensors"
-	"edm/internal/reference"
+	"edm/internal/testkit/reference"
 )
 
 // TestReferencePrecond compares the coefficients with what the reference

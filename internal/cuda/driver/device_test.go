@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"edm/internal/cuda/driver"
-	"edm/internal/cuda/drivertest"
+	"edm/internal/testkit/drivertest"
 )
 
 func TestInfo(t *testing.T) {

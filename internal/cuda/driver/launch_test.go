@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"edm/internal/cuda/driver"
-	"edm/internal/cuda/drivertest"
 	"edm/internal/cuda/ptx"
+	"edm/internal/testkit/drivertest"
 )
 
 // bench is a device with a kernel that computes y = f x and memory for it.

@@ -143,7 +143,7 @@ def main():
     a = parse()
     with session.Session(a.out, a.seconds, a.only) as s:
         c = Check(a, s)
-        os.environ.update(EDM_REQUIRE_CUDA="1", EDM_REFERENCE=os.path.join(ROOT, "internal", "reference", "testdata"))
+        os.environ.update(EDM_REQUIRE_CUDA="1", EDM_REFERENCE=os.path.join(ROOT, "internal", "testkit", "reference", "testdata"))
         session.find_driver()
         if s.call("unpack", c.unpack):
             c.all()

@@ -40,7 +40,7 @@ var inTree = []string{
 }
 
 func treeDir(t *testing.T) string {
-	return filepath.Join(Root(t), "internal", "reference", "testdata")
+	return filepath.Join(Root(t), "internal", "testkit", "reference", "testdata")
 }
 
 func TestPackLosesNothing(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"edm/internal/cuda/drivertest"
+	"edm/internal/testkit/drivertest"
 	"edm/model"
 )
 

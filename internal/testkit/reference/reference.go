@@ -30,7 +30,7 @@ func Dir(t testing.TB) string {
 	if st, err := os.Stat(beside); err == nil && st.IsDir() {
 		return beside
 	}
-	return filepath.Join(root, "internal", "reference", "testdata")
+	return filepath.Join(root, "internal", "testkit", "reference", "testdata")
 }
 
 // Root returns the top folder of the checkout.
@@ -40,7 +40,7 @@ func Root(t testing.TB) string {
 	if !ok {
 		t.Fatal("reference: the caller's file is unknown")
 	}
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	return filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(file))))
 }
 
 // Each runs f as a subtest for every file of the reference folder that matches
