@@ -6,8 +6,6 @@ import (
 	"math"
 
 	"gorgonia.org/gorgonia"
-
-	"edm/internal/rng"
 )
 
 // EDMName is what New calls EDM.
@@ -54,8 +52,7 @@ func (l EDM) Sigma(normal float64) float64 { return math.Exp(l.PMean + l.PStd*no
 // Draw returns the noise level of image number counter in the run with the
 // given seed.
 func (l EDM) Draw(seed, counter uint64) float64 {
-	r := rng.New(seed, rng.Sigma, counter)
-	return l.Sigma(r.Normal())
+	return l.Sigma(Normal(seed, counter))
 }
 
 // Quantile returns the noise level below which a fraction p of the draws lies.
@@ -70,5 +67,5 @@ func (l EDM) Weight(sigma float64) float64 {
 
 // Nodes adds the weighted squared error of each image, summed over its pixels.
 func (l EDM) Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error) {
-	return squaredError(d, y, weight)
+	return SquaredError(d, y, weight)
 }

@@ -16,6 +16,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 
@@ -49,9 +50,38 @@ type Objective interface {
 	Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error)
 }
 
+// builder makes an objective of its constants.
+type builder = func(params map[string]float64) (Objective, error)
+
+var (
+	registering sync.RWMutex
+	registered  = map[string]builder{}
+)
+
+// Register lets New build the objective called name, so that configurations and the
+// files of runs can name it. build is called as New is; a later call with the same name
+// replaces it. The names of this package cannot be registered.
+func Register(name string, build func(params map[string]float64) (Objective, error)) error {
+	if _, taken := published()[name]; taken || name == "" || build == nil {
+		return fmt.Errorf("loss: register %q: want a name that the package does not have, and a constructor", name)
+	}
+	registering.Lock()
+	defer registering.Unlock()
+	registered[name] = build
+	return nil
+}
+
 // builders lists the constructors by name.
-func builders() map[string]func(map[string]float64) (Objective, error) {
-	return map[string]func(map[string]float64) (Objective, error){
+func builders() map[string]builder {
+	registering.RLock()
+	defer registering.RUnlock()
+	all := maps.Clone(registered)
+	maps.Copy(all, published())
+	return all
+}
+
+func published() map[string]builder {
+	return map[string]builder{
 		EDMName: newEDM, VPName: newVP, VEName: newVE,
 		DDPMLinearName: newDDPMLinear, DDPMCosineName: newDDPMCosine, NCSNName: newNCSN,
 	}
@@ -103,8 +133,9 @@ func whole(objective, name string, v float64) (int, error) {
 // maxLevels limits the noise levels that a configuration can ask for.
 const maxLevels = 1 << 20
 
-// uniform returns the draw in [0, 1) of image number counter.
-func uniform(seed, counter uint64) float64 {
+// Uniform returns a draw in [0, 1), a function of the run's seed and the image's
+// number alone: Draw of an objective with other distributions than the normal one.
+func Uniform(seed, counter uint64) float64 {
 	r := rng.New(seed, rng.Sigma, counter)
 	return r.Float64()
 }
@@ -113,8 +144,15 @@ func uniform(seed, counter uint64) float64 {
 // trained on ||eps - n||^2.
 func inverseSquare(sigma float64) float64 { return 1 / (sigma * sigma) }
 
-// squaredError is Nodes of every objective here.
-func squaredError(d, y, weight *gorgonia.Node) (*gorgonia.Node, error) {
+// Normal is Uniform with unit normal draws.
+func Normal(seed, counter uint64) float64 {
+	r := rng.New(seed, rng.Sigma, counter)
+	return r.Normal()
+}
+
+// SquaredError adds the squared error of each image to the graph, weighted and summed
+// over its pixels. It is Nodes of every objective here.
+func SquaredError(d, y, weight *gorgonia.Node) (*gorgonia.Node, error) {
 	return op.Apply(op.SquaredError{}, d, y, weight)
 }
 

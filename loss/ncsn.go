@@ -86,7 +86,7 @@ func (l NCSN) Sigma(u float64) float64 {
 
 // Draw returns the noise level of image number counter in the run with the
 // given seed.
-func (l NCSN) Draw(seed, counter uint64) float64 { return l.Sigma(uniform(seed, counter)) }
+func (l NCSN) Draw(seed, counter uint64) float64 { return l.Sigma(Uniform(seed, counter)) }
 
 // Quantile returns the noise level below which a fraction p of the draws lies.
 func (l NCSN) Quantile(p float64) float64 { return l.Sigma(p) }
@@ -96,5 +96,5 @@ func (l NCSN) Weight(sigma float64) float64 { return inverseSquare(sigma) / 2 }
 
 // Nodes adds the weighted squared error of each image, summed over its pixels.
 func (l NCSN) Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error) {
-	return squaredError(d, y, weight)
+	return SquaredError(d, y, weight)
 }

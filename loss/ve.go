@@ -47,7 +47,7 @@ func (l VE) Sigma(u float64) float64 { return l.SigmaMin * math.Pow(l.SigmaMax/l
 
 // Draw returns the noise level of image number counter in the run with the
 // given seed.
-func (l VE) Draw(seed, counter uint64) float64 { return l.Sigma(uniform(seed, counter)) }
+func (l VE) Draw(seed, counter uint64) float64 { return l.Sigma(Uniform(seed, counter)) }
 
 // Quantile returns the noise level below which a fraction p of the draws lies.
 func (l VE) Quantile(p float64) float64 { return l.Sigma(p) }
@@ -57,5 +57,5 @@ func (l VE) Weight(sigma float64) float64 { return inverseSquare(sigma) }
 
 // Nodes adds the weighted squared error of each image, summed over its pixels.
 func (l VE) Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error) {
-	return squaredError(d, y, weight)
+	return SquaredError(d, y, weight)
 }

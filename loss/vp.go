@@ -65,7 +65,7 @@ func (l VP) Sigma(u float64) float64 {
 
 // Draw returns the noise level of image number counter in the run with the
 // given seed.
-func (l VP) Draw(seed, counter uint64) float64 { return l.Sigma(uniform(seed, counter)) }
+func (l VP) Draw(seed, counter uint64) float64 { return l.Sigma(Uniform(seed, counter)) }
 
 // Quantile returns the noise level below which a fraction p of the draws lies.
 func (l VP) Quantile(p float64) float64 { return l.Sigma(1 - p) }
@@ -75,5 +75,5 @@ func (l VP) Weight(sigma float64) float64 { return inverseSquare(sigma) }
 
 // Nodes adds the weighted squared error of each image, summed over its pixels.
 func (l VP) Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error) {
-	return squaredError(d, y, weight)
+	return SquaredError(d, y, weight)
 }

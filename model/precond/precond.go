@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Coeffs are the four scalars of EDM Eq. 7 at one noise level.
@@ -41,11 +42,38 @@ type Preconditioning interface {
 	SigmaRange() (min, max float64)
 }
 
-// builders lists the constructors by name.
-func builders() map[string]func(map[string]float64) (Preconditioning, error) {
-	return map[string]func(map[string]float64) (Preconditioning, error){
-		EDMName: newEDM, VPName: newVP, VEName: newVE, IDDPMName: newIDDPM,
+// builder makes a preconditioning of its constants.
+type builder = func(params map[string]float64) (Preconditioning, error)
+
+var (
+	registering sync.RWMutex
+	registered  = map[string]builder{}
+)
+
+// Register lets New build the preconditioning called name, so that configurations and
+// snapshots can name it. build is called as New is; a later call with the same name
+// replaces it. The names of this package cannot be registered.
+func Register(name string, build func(params map[string]float64) (Preconditioning, error)) error {
+	if _, taken := published()[name]; taken || name == "" || build == nil {
+		return fmt.Errorf("precond: register %q: want a name that the package does not have, and a constructor", name)
 	}
+	registering.Lock()
+	defer registering.Unlock()
+	registered[name] = build
+	return nil
+}
+
+// builders lists the constructors by name.
+func builders() map[string]builder {
+	registering.RLock()
+	defer registering.RUnlock()
+	all := maps.Clone(registered)
+	maps.Copy(all, published())
+	return all
+}
+
+func published() map[string]builder {
+	return map[string]builder{EDMName: newEDM, VPName: newVP, VEName: newVE, IDDPMName: newIDDPM}
 }
 
 // Names returns the names New knows, sorted.
