@@ -10,5 +10,11 @@ trap 'rm -rf "$venv"' EXIT
 python3 -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r .ci/requirements.txt
 EDM_PYTHON=$venv/bin/python CGO_ENABLED=0 go test -count=1 -v -run '^TestOthersCanRead$' ./checkpoints
-python3 -m unittest discover -s bench
-python3 -m unittest discover -s internal/cuda/ongpu
+
+# They mostly wait for each other's programs.
+jobs=()
+for folder in bench internal/cuda/ongpu; do
+	python3 -m unittest discover -s "$folder" &
+	jobs+=($!)
+done
+for job in "${jobs[@]}"; do wait "$job"; done

@@ -80,7 +80,7 @@ func (p *plan) clip(den Denoiser, l Levels) (Levels, error) {
 	if r, ok := l.(Ranged); ok {
 		return r.Within(lo, hi), nil
 	}
-	return clipped{l, lo, hi}, nil
+	return clipped{l, low, high}, nil
 }
 
 // ends returns the ends of a placement's range.

@@ -43,7 +43,7 @@ PATH=/usr/bin:/bin
 ! command -v go >/dev/null || { echo "Go is in $PATH: this is no rehearsal of a machine without it"; exit 1; }
 status=0
 env -i PATH=$PATH HOME="$work" FAKE_LOG="$work/fake.log" EDM_CUDA_DRIVER="$driver" EDM_EMULATOR_CAPABILITY=9.0 \
-	bash internal/cuda/ongpu/first.sh -t 1200 -o "$work/out" -a "$archive" --bench "$network --resolution 8" \
+	bash internal/cuda/ongpu/first.sh -t 600 -o "$work/out" -a "$archive" --bench "$network --resolution 8" \
 	--compare "--python $work/torch --case $snapshot:2 --precision bf16 --mode train --mode sample --rounds 1 --seconds 0.01 --matrix 64" ||
 	status=$?
 
