@@ -19,6 +19,20 @@ type Batch struct {
 	Pixels  []uint8 // [N,C,H,W], 0 to 255; Normalize gives the units of training
 	Labels  []int   // [N], -1: none
 	Flipped []bool  // [N], whether the image is mirrored left to right
+
+	loader *Loader
+	held   bool
+}
+
+// Release returns the batch to its loader, which overwrites it from then on. More
+// calls do nothing.
+func (b *Batch) Release() {
+	if !b.held {
+		return
+	}
+	b.held = false
+	b.loader.held--
+	b.loader.free <- b // never blocks: there is room for every batch
 }
 
 // LoaderOptions says which sequence a Loader reads and how.
@@ -65,13 +79,13 @@ func (o LoaderOptions) Validate() error {
 // c / Len; each epoch is a permutation of its own (stream rng.DataOrder). Any
 // batch size, resume position, Prefetch or Workers reads the same sequence.
 //
-// One goroutine at a time may call Next; Close may be called from any.
+// One goroutine at a time may call Next and Release; Close may be called from any.
 type Loader struct {
-	filler  *filler
-	current *Batch // handed out by the last Next
-	free    chan *Batch
-	ready   chan filled
-	failed  error
+	filler *filler
+	held   int // batches that Next returned and nobody released
+	free   chan *Batch
+	ready  chan filled
+	failed error
 
 	done   chan struct{}
 	closed sync.Once
@@ -83,18 +97,27 @@ type filled struct {
 	err   error
 }
 
+// maxHeld is the number of batches that a caller may hold at once: one in use, and one
+// to look ahead.
+const maxHeld = 2
+
+// ErrHeld is the error of Next while two batches are held: release one first.
+var ErrHeld = errors.New("data: two batches are held: release one before the next")
+
 // NewLoader returns a Loader of ds. It must be closed, and before ds is.
 func NewLoader(ds Dataset, o LoaderOptions) (*Loader, error) {
 	if err := errors.Join(check(ds), o.Validate()); err != nil {
 		return nil, fmt.Errorf("data: new loader: %w", err)
 	}
 	l := &Loader{
-		free: make(chan *Batch, o.Prefetch+1),
+		free: make(chan *Batch, o.Prefetch+maxHeld),
 		done: make(chan struct{}),
 	}
 	l.filler = newFiller(ds, o, l.done)
-	for range o.Prefetch + 1 {
-		l.free <- newBatch(o.Batch, ds.Shape())
+	for range o.Prefetch + maxHeld {
+		b := newBatch(o.Batch, ds.Shape())
+		b.loader = l
+		l.free <- b
 	}
 	for range l.filler.helpers {
 		l.wg.Go(l.filler.help)
@@ -113,16 +136,11 @@ func newBatch(n int, s Shape) *Batch {
 	}
 }
 
-// Next returns the next batch. The batch and its slices belong to the loader
-// and are overwritten after the following call of Next, even if that fails; no
-// memory is allocated. When ctx ends first, its error is returned and no batch
-// is lost. An error of the dataset is final: every later call returns it.
-// After Close the error is ErrClosed.
+// Next returns the next batch, which the caller holds until its Release; two may be
+// held at once. It allocates no memory. When ctx ends first, Next returns the error of
+// ctx and loses no batch. An error of the dataset is final: every later call returns
+// it. After Close the error is ErrClosed.
 func (l *Loader) Next(ctx context.Context) (*Batch, error) {
-	if l.current != nil {
-		l.free <- l.current // never blocks: there is room for every batch
-		l.current = nil
-	}
 	select {
 	case <-l.done:
 		return nil, ErrClosed
@@ -133,6 +151,9 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if l.held == maxHeld {
+		return nil, ErrHeld
 	}
 	if l.ready == nil {
 		b := <-l.free
@@ -153,7 +174,8 @@ func (l *Loader) hand(f filled) (*Batch, error) {
 		l.failed = f.err
 		return nil, f.err
 	}
-	l.current = f.batch
+	f.batch.held = true
+	l.held++
 	return f.batch, nil
 }
 

@@ -90,6 +90,7 @@ func TestLoaderReadsTheSequenceHoweverItIsCut(t *testing.T) {
 				}
 				c++
 			}
+			b.Release()
 		}
 	})
 }
@@ -115,6 +116,7 @@ func TestEachEpochIsAnotherPermutation(t *testing.T) {
 		if sorted := slices.Sorted(slices.Values(before)); sorted[0] != 0 || sorted[n-1] != n-1 || len(slices.Compact(sorted)) != n {
 			t.Errorf("epoch %d is no permutation: %v", epoch, before)
 		}
+		b.Release()
 	}
 }
 
@@ -153,6 +155,9 @@ func TestLoaderErrorIsFinal(t *testing.T) {
 			}
 			if k >= 2 && !errors.Is(err, errBadImage) {
 				t.Fatalf("%+v: batch %d: error %v, want %v", o, k, err, errBadImage)
+			}
+			if err == nil {
+				b.Release()
 			}
 		}
 		l.Close()
@@ -219,6 +224,7 @@ func TestNextObeysContextAndLosesNothing(t *testing.T) {
 		if err != nil || b.Start != 2*k {
 			t.Fatalf("batch %+v, error %v, want start %d", b, err, 2*k)
 		}
+		b.Release()
 	}
 }
 
@@ -231,12 +237,14 @@ func TestCloseAtAnyMoment(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			for {
-				if _, err := l.Next(context.Background()); err != nil {
+				b, err := l.Next(context.Background())
+				if err != nil {
 					if !errors.Is(err, ErrClosed) {
 						t.Errorf("error %v, want ErrClosed", err)
 					}
 					return
 				}
+				b.Release()
 			}
 		})
 		for range round % 7 {
@@ -270,6 +278,39 @@ func TestBatchStaysAfterClose(t *testing.T) {
 	}
 }
 
+// Two batches can be held, in any order of release; a third is an error, not a hang.
+func TestHeldBatches(t *testing.T) {
+	for _, prefetch := range []int{0, 2} {
+		l, err := NewLoader(smallGrid(50), LoaderOptions{Batch: 5, Prefetch: prefetch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := func() *Batch {
+			b, err := l.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		first, second := next(), next()
+		pixels := slices.Clone(first.Pixels)
+		if _, err := l.Next(t.Context()); !errors.Is(err, ErrHeld) {
+			t.Errorf("the third batch: %v, want ErrHeld", err)
+		}
+		second.Release()
+		second.Release() // has no effect
+		third := next()
+		if _, err := l.Next(t.Context()); !errors.Is(err, ErrHeld) {
+			t.Errorf("after two releases of one batch: %v, want ErrHeld", err)
+		}
+		if !slices.Equal(first.Pixels, pixels) || first.Start != 0 || third.Start != 10 {
+			t.Errorf("prefetch %d: batches from %d and %d, want 0 and 10, the first as it was", prefetch, first.Start, third.Start)
+		}
+		l.Close()
+		first.Release()
+	}
+}
+
 func TestNextDoesNotAllocate(t *testing.T) {
 	for _, o := range []LoaderOptions{
 		{Batch: 64, XFlip: true}, {Batch: 64, Prefetch: 2}, {Batch: 64, XFlip: true, Prefetch: 2, Workers: 3},
@@ -280,9 +321,11 @@ func TestNextDoesNotAllocate(t *testing.T) {
 		}
 		ctx := context.Background()
 		allocs := testing.AllocsPerRun(200, func() {
-			if _, err := l.Next(ctx); err != nil {
+			b, err := l.Next(ctx)
+			if err != nil {
 				t.Error(err)
 			}
+			b.Release()
 		})
 		if allocs != 0 {
 			t.Errorf("%+v: %v allocations a batch", o, allocs)
@@ -303,9 +346,11 @@ func BenchmarkLoaderDemo(b *testing.B) {
 	defer l.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := l.Next(context.Background()); err != nil {
+		batch, err := l.Next(context.Background())
+		if err != nil {
 			b.Fatal(err)
 		}
+		batch.Release()
 	}
 	b.ReportMetric(float64(b.N)*64/b.Elapsed().Seconds(), "images/s")
 }

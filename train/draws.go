@@ -37,26 +37,23 @@ func (l levels) supported(sigma float64) float64 {
 	return l.precond.RoundSigma(min(max(sigma, low), high))
 }
 
-// draws fills a model.Batch with everything random about a range of images,
-// each a function of the seed and the image's number alone: augmentation, noise
-// level, label dropout, and by which numbers the device draws the noise.
+// draws fills microbatches with everything random about a range of images, each a
+// function of the seed and the image's number alone: augmentation, noise level, label
+// dropout, and the numbers that the device draws the noise by.
 type draws struct {
 	levels
+	config       Config
 	pipe         *augment.Pipe // nil for none
-	augmented    [2][]float32  // the batches' images, if there is a pipe
 	seed         uint64
 	classes      int
 	labelDropout float64
 	dim          int
-	batch        [2]model.Batch // taken by turns
-	turn         int
 }
 
 // newDraws returns the draws of microbatches of a configuration; the total loss
 // is the mean over a whole batch of each image's pixel sum, as published.
 func newDraws(c Config, dim int) (*draws, error) {
-	n := c.Micro
-	d := &draws{seed: c.Seed, classes: c.Classes, labelDropout: c.LabelDropout, dim: dim}
+	d := &draws{config: c, seed: c.Seed, classes: c.Classes, labelDropout: c.LabelDropout, dim: dim}
 	var err error
 	if d.levels, err = newLevels(c); err != nil {
 		return nil, err
@@ -64,28 +61,28 @@ func newDraws(c Config, dim int) (*draws, error) {
 	if d.pipe, err = c.pipe(); err != nil {
 		return nil, err
 	}
-	for i := range d.batch {
-		d.batch[i] = model.Batch{
-			Sigma: make([]float64, n), Weight: make([]float64, n),
-			Seed: c.Seed, Stream: rng.Noise, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
-		}
-		if d.classes > 0 {
-			d.batch[i].Labels = make([]float32, n*d.classes)
-		}
-		if d.pipe != nil {
-			d.augmented[i] = make([]float32, n*dim)
-			d.batch[i].Augment = make([]float32, n*d.pipe.Labels())
-		}
-	}
 	return d, nil
 }
 
-// fill prepares images [at, at+n) of a loader's batch. The result is valid until
-// the call after the next.
-func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
-	m := &d.batch[d.turn]
-	augmented := d.augmented[d.turn]
-	d.turn = 1 - d.turn
+// newBatch allocates a microbatch.
+func (d *draws) newBatch() *microbatch {
+	c, n := d.config, d.config.Micro
+	m := &microbatch{Batch: model.Batch{
+		Sigma: make([]float64, n), Weight: make([]float64, n),
+		Seed: c.Seed, Stream: rng.Noise, Counter: make([]int64, n), Dropout: c.Dropout, Gradient: 1 / float64(c.Batch),
+	}}
+	if d.classes > 0 {
+		m.Labels = make([]float32, n*d.classes)
+	}
+	if d.pipe != nil {
+		m.augmented = make([]float32, n*d.dim)
+		m.Augment = make([]float32, n*d.pipe.Labels())
+	}
+	return m
+}
+
+// fill makes m images [at, at+Micro) of a loader's batch, whose pixels it refers to.
+func (d *draws) fill(m *microbatch, b *data.Batch, at int) error {
 	n := len(m.Sigma)
 	m.Pixels = b.Pixels[at*d.dim : (at+n)*d.dim]
 	clear(m.Labels)
@@ -99,22 +96,22 @@ func (d *draws) fill(b *data.Batch, at int) (*model.Batch, error) {
 			m.Labels[i*d.classes+label] = 1
 		}
 	}
-	return m, d.augment(m, augmented)
+	return d.augment(m)
 }
 
-// augment transforms the clean images of a batch, in the memory given, and labels
-// them. The results are no 8-bit values.
-func (d *draws) augment(m *model.Batch, images []float32) error {
+// augment transforms the clean images of a microbatch and labels them. The results are
+// no 8-bit values.
+func (d *draws) augment(m *microbatch) error {
 	if d.pipe == nil {
 		return nil
 	}
-	data.Normalize(images, m.Pixels)
-	m.Images = images
+	data.Normalize(m.augmented, m.Pixels)
+	m.Images = m.augmented
 	labels := d.pipe.Labels()
 	for i, counter := range m.Counter {
 		err := d.pipe.Apply(m.Images[i*d.dim:(i+1)*d.dim], m.Augment[i*labels:(i+1)*labels], d.seed, uint64(counter))
 		if err != nil {
-			return fmt.Errorf("train: image %d: %w", counter, err)
+			return fmt.Errorf("image %d: %w", counter, err)
 		}
 	}
 	return nil

@@ -5,19 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"edm/data"
 )
 
 // loop takes steps until the run is done or ctx is cancelled.
 func (r *run) loop(ctx context.Context) error {
-	options := data.DefaultLoaderOptions()
-	options.Seed, options.Start, options.Batch, options.XFlip = r.config.Seed, r.nimg, r.config.Batch, r.config.XFlip
-	loader, err := data.NewLoader(r.training, options)
+	p, err := newPipeline(r.config, r.draws, r.training, r.nimg)
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	defer loader.Close()
+	defer p.close()
+	r.source = p
 	r.began = time.Now()
 	if r.savedAt.IsZero() {
 		r.savedAt = r.began
@@ -28,10 +25,8 @@ func (r *run) loop(ctx context.Context) error {
 			Total: r.config.TotalImages(), PlanBytes: r.program.Program().Program().ArenaBytes(),
 		})
 	}
-	f := &feed{loader: loader}
-	r.next = func() *data.Batch { return f.peek(ctx, r.nimg+int64(r.config.Batch) < r.config.TotalImages()) }
 	for r.nimg < r.config.TotalImages() && ctx.Err() == nil {
-		if err := r.one(ctx, f); err != nil {
+		if err := r.one(ctx); err != nil {
 			if errors.Is(err, context.Canceled) {
 				return nil
 			}
@@ -41,42 +36,12 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// feed hands out the batches of a loader and can look one ahead.
-type feed struct {
-	loader *data.Loader
-	ahead  *data.Batch
-}
-
-// take returns the next batch; the one before is overwritten from now on.
-func (f *feed) take(ctx context.Context) (*data.Batch, error) {
-	if b := f.ahead; b != nil {
-		f.ahead = nil
-		return b, nil
-	}
-	return f.loader.Next(ctx)
-}
-
-// peek returns the batch that take will return, nil if there is none to come or
-// it fails, which take reports again. The one before is overwritten from now on.
-func (f *feed) peek(ctx context.Context, more bool) *data.Batch {
-	if f.ahead == nil && more {
-		if b, err := f.loader.Next(ctx); err == nil {
-			f.ahead = b
-		}
-	}
-	return f.ahead
-}
-
 // one takes a step and does what is due after it.
-func (r *run) one(ctx context.Context, f *feed) error {
+func (r *run) one(ctx context.Context) error {
 	start := time.Now()
-	batch, err := f.take(ctx)
-	if err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
 	before := r.nimg
 	sum, count := r.stats.bins.total()
-	if err := r.advance(batch, &r.stats); err != nil {
+	if err := r.advance(ctx, &r.stats); err != nil {
 		return err
 	}
 	took := time.Since(start)
@@ -86,6 +51,7 @@ func (r *run) one(ctx context.Context, f *feed) error {
 		hook(Step{NImg: r.nimg, Loss: (after - sum) / float64(max(n-count, 1)), Time: took})
 	}
 	length := int64(r.config.Tick) * 1000
+	var err error
 	if was, is := before/length, r.nimg/length; is > was {
 		err = r.due(was, is, ctx.Err() == nil)
 	}

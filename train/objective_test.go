@@ -106,8 +106,8 @@ func TestAugmentationByImageNumber(t *testing.T) {
 		}
 		original = slices.Clone(b.Pixels)
 		for at := 0; at < 8; at += micro {
-			m, err := d.fill(b, at)
-			if err != nil {
+			m := d.newBatch()
+			if err := d.fill(m, b, at); err != nil {
 				t.Fatal(err)
 			}
 			images, labels = append(images, m.Images...), append(labels, m.Augment...)
@@ -148,8 +148,8 @@ func TestLabelDropout(t *testing.T) {
 		labels := make([]int, 8)
 		dropped := 0
 		for start := int64(0); start < n; start += 8 {
-			m, err := d.fill(&data.Batch{N: 8, Start: start, Pixels: make([]uint8, 8*64), Labels: labels}, 0)
-			if err != nil {
+			m := d.newBatch()
+			if err := d.fill(m, &data.Batch{N: 8, Start: start, Pixels: make([]uint8, 8*64), Labels: labels}, 0); err != nil {
 				t.Fatal(err)
 			}
 			for i := range 8 {

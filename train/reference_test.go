@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -8,7 +9,6 @@ import (
 	"testing"
 
 	"edm/checkpoints/safetensors"
-	"edm/data"
 	"edm/internal/testkit/gputest"
 	"edm/internal/testkit/reference"
 	"edm/loss"
@@ -96,11 +96,11 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 	steps := 0
 	for ; f.Tensors[fmt.Sprintf("step%d.images", steps)].Data != nil; steps++ {
 		at := fmt.Sprintf("step%d.", steps)
-		s.draw = func(*data.Batch, int) (*model.Batch, error) { return recordedDraws(t, c, f, at), nil }
+		s.source = &recordedSource{microbatch{Batch: *recordedDraws(t, c, f, at)}}
 		near(t, at+"lr", c.learningRate(s.nimg), reference.Values(t, f, at+"lr")[0], 1e-6)
 		near(t, at+"ema_beta", c.emaBeta(s.nimg), reference.Values(t, f, at+"ema_beta")[0], 1e-6)
 		st := newStats(t, c)
-		if err := s.advance(&data.Batch{N: c.Batch}, &st); err != nil {
+		if err := s.advance(t.Context(), &st); err != nil {
 			t.Fatal(err)
 		}
 		near(t, at+"loss_mean", st.bins.mean(), reference.Values(t, f, at+"loss_mean")[0], 1e-3)
@@ -114,6 +114,13 @@ func repeat(t *testing.T, d *model.Device, f *safetensors.File) {
 	compareUpdate(t, f, "final.", m.Layout(), s.weights.raw, initial)
 	compareUpdate(t, f, "ema.", m.Layout(), s.weights.ema, initial)
 }
+
+// recordedSource hands out one microbatch.
+type recordedSource struct{ m microbatch }
+
+func (s *recordedSource) next(context.Context) (*microbatch, error) { return &s.m, nil }
+
+func (s *recordedSource) ahead(context.Context) *microbatch { return nil }
 
 func recordedDraws(t *testing.T, c Config, f *safetensors.File, at string) *model.Batch {
 	t.Helper()

@@ -1,12 +1,12 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 
-	"edm/data"
 	"edm/model"
 )
 
@@ -20,18 +20,11 @@ type stepper struct {
 	device  *model.Device
 	program *model.Loss
 	weights *weights
-	draw    func(b *data.Batch, at int) (*model.Batch, error) // what is random about images [at, at+Micro) of b; the last two are valid
-	next    func() *data.Batch                                // the batch of the next step, or nil if it is not known; may be nil
-	ahead   drawn
+	draws   *draws
+	source  source // of microbatches; set before the first step
 	losses  []float64
 	nimg    int64 // images seen
 	step    int64 // optimiser steps taken
-}
-
-// drawn is a microbatch that was drawn ahead of its step.
-type drawn struct {
-	from  *data.Batch // nil for none
-	batch *model.Batch
 }
 
 // newStepper returns a stepper with initial weights, mirrored on the device until
@@ -41,7 +34,7 @@ func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stepper{config: c, device: d, draw: draws.fill, losses: make([]float64, c.Micro)}
+	s := &stepper{config: c, device: d, draws: draws, losses: make([]float64, c.Micro)}
 	// A plan that does not fit is refused before there are weights. A device with a
 	// memory of its own is asked after them: then it says what fits beside them.
 	order := []func() error{
@@ -88,77 +81,45 @@ func (s *stepper) release() error {
 	return errors.Join(errs...)
 }
 
-// gradient accumulates the gradient of a whole batch, microbatch by
-// microbatch, and reports the losses to st.
-//
-// Microbatches are drawn ahead, the last one for the next step: while a GPU
-// computes, the processor draws and sends what comes then.
-func (s *stepper) gradient(b *data.Batch, st *stats) error {
-	m, err := s.first(b)
-	if err != nil {
-		return err
-	}
-	for at, n := 0, b.N; at < n; at += s.config.Micro {
+// gradient accumulates the gradient of a whole batch, microbatch by microbatch, and
+// reports the losses to st.
+func (s *stepper) gradient(ctx context.Context, st *stats) error {
+	for at := 0; at < s.config.Batch; at += s.config.Micro {
 		to := s.weights.grad
 		if at > 0 {
 			to = s.weights.accumulating
 		}
-		if err := s.program.Start(s.weights.raw, to, m); err != nil {
-			return fmt.Errorf("train: %w", err)
-		}
-		next, drawErr := s.following(b, at+s.config.Micro)
-		if err := s.program.Wait(s.losses); err != nil {
-			return fmt.Errorf("train: %w", err)
-		}
-		if err := s.collect(m, st); err != nil {
+		if err := s.microbatch(ctx, to, st); err != nil {
 			return err
-		}
-		if drawErr != nil {
-			return drawErr
 		}
 		if at > 0 {
 			if err := s.device.Accumulate(s.weights.grad, to); err != nil {
 				return fmt.Errorf("train: add gradients: %w", err)
 			}
 		}
-		m = next
 	}
 	return nil
 }
 
-// first returns the first microbatch of a batch, drawn already or now.
-func (s *stepper) first(b *data.Batch) (*model.Batch, error) {
-	ahead := s.ahead
-	s.ahead = drawn{}
-	if ahead.from == b {
-		return ahead.batch, nil
-	}
-	return s.draw(b, 0)
-}
-
-// following draws the microbatch at image at of a batch, or behind its end the
-// first one of the next batch if that is known, and has it sent ahead.
-func (s *stepper) following(b *data.Batch, at int) (*model.Batch, error) {
-	from := b
-	if at >= b.N {
-		if s.next == nil {
-			return nil, nil
-		}
-		if from, at = s.next(), 0; from == nil {
-			return nil, nil
-		}
-	}
-	m, err := s.draw(from, at)
+// microbatch writes the gradient of the next microbatch. While the device computes, the
+// processor draws the one after it and sends it ahead.
+func (s *stepper) microbatch(ctx context.Context, to []float32, st *stats) error {
+	m, err := s.source.next(ctx)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("train: %w", err)
 	}
-	if from != b {
-		s.ahead = drawn{from, m}
+	defer m.release()
+	if err := s.program.Start(s.weights.raw, to, &m.Batch); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
-	if err := s.program.Prefetch(m); err != nil {
-		return nil, fmt.Errorf("train: %w", err)
+	var sendErr error
+	if ahead := s.source.ahead(ctx); ahead != nil {
+		sendErr = s.program.Prefetch(&ahead.Batch)
 	}
-	return m, nil
+	if err := errors.Join(s.program.Wait(s.losses), sendErr); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return s.collect(&m.Batch, st)
 }
 
 // collect reports the losses of a microbatch.
@@ -172,10 +133,11 @@ func (s *stepper) collect(m *model.Batch, st *stats) error {
 	return nil
 }
 
-// advance takes one optimiser step with a batch.
-func (s *stepper) advance(b *data.Batch, st *stats) error {
-	images := b.N
-	if err := s.gradient(b, st); err != nil {
+// advance takes one optimiser step with the next batch. A context that ends before all
+// of it is read is an error, and nothing has changed.
+func (s *stepper) advance(ctx context.Context, st *stats) error {
+	images := s.config.Batch
+	if err := s.gradient(ctx, st); err != nil {
 		return err
 	}
 	w, c := s.weights, s.config
