@@ -19,7 +19,7 @@ import (
 	"edm/internal/atomicfile"
 )
 
-// Kind says what a file holds; its text is the metadata field "format".
+// Kind is the kind of a file; its text is the metadata field "format".
 type Kind string
 
 // The kinds of file.
@@ -39,7 +39,7 @@ const (
 	hashKey    = "content_sha256"
 )
 
-// What can be wrong with a file, for errors.Is.
+// The faults of files, for errors.Is.
 var (
 	// ErrDamaged: bytes are missing or not those that were written.
 	ErrDamaged = errors.New("the file is damaged")
@@ -147,7 +147,7 @@ func load(path string, kind Kind) (*safetensors.File, error) {
 	return f, judge(f.Metadata, kind, sum)
 }
 
-// Verify checks what Load checks without holding the tensors in memory.
+// Verify makes the checks of Load without keeping the tensors in memory.
 func Verify(path string, kind Kind) error {
 	err := verify(path, kind)
 	if err != nil {

@@ -20,7 +20,7 @@ const lockName = ".lock"
 // ErrLocked says that a run's folder is in use.
 var ErrLocked = errors.New("in use")
 
-// holder is what the lock's owner writes into it for others to read.
+// holder is the text that the lock's owner writes into it for others to read.
 type holder struct {
 	PID   int    `json:"pid"`
 	Host  string `json:"host"`

@@ -15,7 +15,7 @@ import (
 
 const (
 	logName = "log.jsonl"
-	// maxLine bounds a line; what is longer was not written by Append.
+	// maxLine bounds a line. Append writes no longer ones.
 	maxLine = 1 << 20
 )
 

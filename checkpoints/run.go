@@ -24,7 +24,7 @@ var (
 	reserveName = regexp.MustCompile(`^\.reserve-([0-9]{5,})$`)
 )
 
-// maxDesc keeps folder names within what every file system allows.
+// maxDesc keeps folder names within the limits of every file system.
 const maxDesc = 200
 
 // NewRun makes the next free folder of outdir, 00000-desc, 00001-desc and so

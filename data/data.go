@@ -83,7 +83,7 @@ func Verify(ds Dataset) error {
 	})
 }
 
-// check reports what makes a Dataset unusable, whoever wrote it.
+// check returns the faults of a Dataset, of this package or another.
 func check(ds Dataset) error {
 	if ds == nil {
 		return errors.New("no dataset")

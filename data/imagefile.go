@@ -31,7 +31,7 @@ func imageKind(head []byte) (codec, bool) {
 	return codec{}, false
 }
 
-// header is what the first bytes of an image file tell.
+// header is the information in the first bytes of an image file.
 type header struct {
 	width, height int
 	grey          bool

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Report is what Inspect finds. Values are in the units of training: pixels
+// Report is the result of Inspect. Values are in the units of training: pixels
 // from -1 to 1, distances between images as vectors of pixels.
 type Report struct {
 	Name       string
@@ -64,7 +64,7 @@ func (o InspectOptions) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Inspect reads every image of ds a few times and reports what is in it. The
+// Inspect reads every image of ds a few times and reports its contents. The
 // report does not depend on the number of processors. When ctx ends first, its
 // error is returned.
 func Inspect(ctx context.Context, ds Dataset, o InspectOptions) (Report, error) {

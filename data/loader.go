@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// ErrClosed is what Next returns after Close.
+// ErrClosed is the error of Next after Close.
 var ErrClosed = errors.New("data: the loader is closed")
 
 // Batch is N consecutive images of the training sequence.

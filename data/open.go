@@ -14,7 +14,7 @@ import (
 const supported = "the demo set (demo), an IDX images file, a CIFAR-10 batch (.bin) or archive (.tar.gz), " +
 	"a zip of PNG or JPEG files, or a folder of any of these but zips"
 
-// Open opens the dataset at path. What kind it is, its content tells:
+// Open opens the dataset at path. The content decides its kind:
 //
 //   - "" or "demo": Demo (a folder of that name is "./demo")
 //   - an IDX images file, gzip or not, with its labels file beside it if there

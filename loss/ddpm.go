@@ -12,7 +12,7 @@ import (
 	"edm/model/precond"
 )
 
-// What New calls DDPM with its two schedules.
+// The names of DDPM with its two schedules for New.
 const (
 	DDPMLinearName = "ddpm-linear"
 	DDPMCosineName = "ddpm-cosine"

@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// EDMName is what New calls EDM.
+// EDMName is the name of EDM for New.
 const EDMName = "edm"
 
 // EDM is the paper's own objective: ln sigma ~ N(PMean, PStd^2), weighted so

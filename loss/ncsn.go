@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// NCSNName is what New calls NCSN.
+// NCSNName is the name of NCSN for New.
 const NCSNName = "ncsn"
 
 // NCSN is the objective of noise conditional score networks (Song & Ermon 2019,

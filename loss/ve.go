@@ -8,7 +8,7 @@ import (
 	"edm/model/precond"
 )
 
-// VEName is what New calls VE.
+// VEName is the name of VE for New.
 const VEName = "ve"
 
 // VE is the objective of the variance exploding SDE (Song et al. 2021; EDM
@@ -38,7 +38,7 @@ func (l VE) Params() map[string]float64 {
 	return map[string]float64{"sigma_min": l.SigmaMin, "sigma_max": l.SigmaMax}
 }
 
-// Validate returns what is wrong with the settings.
+// Validate returns the faults of the settings.
 func (l VE) Validate() error { return rising(l.SigmaMin, l.SigmaMax) }
 
 // Sigma returns the noise level of a draw u uniform in [0, 1): sigma_min

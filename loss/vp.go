@@ -9,7 +9,7 @@ import (
 	"edm/model/precond"
 )
 
-// VPName is what New calls VP.
+// VPName is the name of VP for New.
 const VPName = "vp"
 
 // VP is the objective of the variance preserving SDE (Song et al. 2021; EDM

@@ -47,7 +47,7 @@ func (l *Loss) give(w *wide, numbers []float32, f engine.Feed) error {
 	return l.program.Bind(w.node, engine.Buffer{F32: w.host})
 }
 
-// check returns what a batch lacks.
+// check returns an error for a field that is missing or has another length.
 func (l *Loss) check(b *Batch) error {
 	size := l.n * l.program.dim
 	images := len(b.Images)

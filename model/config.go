@@ -14,7 +14,7 @@ import (
 	"edm/unet"
 )
 
-// Config says what a denoiser is: all that gives its weights a meaning.
+// Config describes a denoiser: the meaning of its weights.
 type Config struct {
 	Network unet.Config
 	Precond precond.Preconditioning
@@ -70,7 +70,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(configJSON{c.Network, c.Precond.Name(), params})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var j configJSON
 	if err := json.Unmarshal(data, &j); err != nil {

@@ -16,7 +16,7 @@ type Denoiser struct {
 }
 
 // Denoiser returns D with a flat buffer of weights, which must not change while
-// the Denoiser is in use: kernels keep what they derive from them. Make a new one
+// the Denoiser is in use: kernels cache values computed from them. Make a new one
 // after a change, which costs nothing. It runs at most batch images at a time.
 func (m *Model) Denoiser(weights []float32, batch int) (*Denoiser, error) {
 	if len(weights) != m.layout.Size {

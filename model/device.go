@@ -19,7 +19,7 @@ var ErrLost = engine.ErrLost
 // ErrUnsupported says that a device cannot run a program that the processor can.
 var ErrUnsupported = engine.ErrUnsupported
 
-// Device is what programs run on.
+// Device runs programs: the processor, or a GPU.
 type Device struct {
 	backend engine.Backend
 	holds   holds
@@ -43,7 +43,7 @@ const (
 // sums of products too, is float32 in all of them.
 func Precisions() []string { return cuda.Precisions() }
 
-// CheckDevice returns what is wrong with the names of a device and a precision,
+// CheckDevice returns the faults of the names of a device and a precision,
 // whether or not there is such a device.
 func CheckDevice(name, precision string) error {
 	_, _, err := parseDevice(name)

@@ -40,7 +40,7 @@ func New(c Config, d *Device) (*Model, error) {
 	return &Model{config: c, layout: layout, device: d, eval: map[int]*program{}}, nil
 }
 
-// Config returns what the model was made from.
+// Config returns the model's configuration.
 func (m *Model) Config() Config { return m.config }
 
 // Layout returns where each parameter lies in a flat buffer of weights.

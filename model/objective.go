@@ -97,7 +97,7 @@ func (l *lossGraph) gradients() gorgonia.Nodes {
 	return slices.DeleteFunc(slices.Clone(l.grads), func(n *gorgonia.Node) bool { return n == nil })
 }
 
-// outputs returns the losses and what gradients there are.
+// outputs returns the losses and, in training, the gradients.
 func (l *lossGraph) outputs() gorgonia.Nodes {
 	return append(gorgonia.Nodes{l.losses}, l.gradients()...)
 }

@@ -33,7 +33,7 @@ func (r Recompute) Check(network unet.Config) error {
 	return nil
 }
 
-// forgetting returns what the program of a loss does not keep.
+// forgetting returns the nodes that the program of a loss computes again.
 func (r Recompute) forgetting(g *lossGraph) engine.Forgetting {
 	f := engine.Forgetting{Until: g.losses}
 	for _, block := range g.blocks {
@@ -57,7 +57,7 @@ func light(n *gorgonia.Node) bool {
 	return ok && op.Flops(o.Spec, in, n.Shape()) == 0
 }
 
-// LossPlan is what a run of a loss's program needs.
+// LossPlan is the memory and work of a run of a loss's program.
 type LossPlan struct {
 	ArenaBytes int64 // peak memory beside inputs, losses, weights and gradients
 	// Of a GPU's memory beside the arena; 0 on other devices. Staging is for the
@@ -91,7 +91,7 @@ func (m *Model) PlanLoss(o Objective, n int, training bool, r Recompute) (LossPl
 	return plan, nil
 }
 
-// compileLoss compiles a loss with what gradients it has.
+// compileLoss compiles a loss with its gradients, if it has any.
 func (m *Model) compileLoss(g *lossGraph, r Recompute) (*engine.Program, error) {
 	if err := r.Check(m.config.Network); err != nil {
 		return nil, err

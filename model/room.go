@@ -28,7 +28,7 @@ type MemoryError struct {
 	Fit int
 	// Host says that the processor's page-locked memory is short, not the device's.
 	Host bool
-	Err  error // what failed
+	Err  error // the failed call's error
 }
 
 // newMemoryError returns the error of a batch of n images. Almost all of a plan
@@ -38,7 +38,7 @@ func newMemoryError(n int, need, free int64, err error) *MemoryError {
 	return &MemoryError{Images: n, Needed: need, Free: free, Fit: max(fit, 0), Err: err}
 }
 
-// Error says what is short and what would need less.
+// Error names the memory that is short, and smaller choices.
 func (e *MemoryError) Error() string {
 	if e.Needed == 0 {
 		return e.unplanned()
@@ -63,7 +63,7 @@ func (e *MemoryError) unplanned() string {
 	return fmt.Sprintf("model: %s%v: %suse a smaller microbatch, batch or network, or recompute in training", what, e.Err, other)
 }
 
-// Unwrap returns what failed.
+// Unwrap returns the failed call's error.
 func (e *MemoryError) Unwrap() error { return e.Err }
 
 // lacking makes a MemoryError of an error for want of memory that no batch is to

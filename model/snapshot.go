@@ -56,7 +56,7 @@ const tableName = "u"
 // tabulated is a preconditioning with a table of noise levels of its own.
 type tabulated interface{ Table() []float64 }
 
-// Snapshot returns the weights and what gives them their meaning as the
+// Snapshot returns the weights and the configuration as the
 // contents of a snapshot file. More metadata may be added.
 func (m *Model) Snapshot(weights []float32) (*safetensors.File, error) {
 	c, err := json.Marshal(m.config)

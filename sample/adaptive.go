@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// stepper is what the adaptive solvers differ in. They go down in ln sigma,
+// stepper is the method of an adaptive solver. All go down in ln sigma,
 // each image with steps of its own.
 type stepper interface {
 	// cost is the most evaluations that a round takes of an image.

@@ -11,7 +11,7 @@ type Churn struct {
 	Noise  float64 // S_noise: standard deviation of the fresh noise
 }
 
-// faults returns what is impossible or without effect.
+// faults returns constants that are impossible or without effect.
 func (c Churn) faults() faults {
 	var f faults
 	f.atLeast0("Churn.Amount", c.Amount)

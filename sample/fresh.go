@@ -11,7 +11,7 @@ type fresh struct {
 	total uint64
 	wants func(draw uint64) bool // nil: all below total
 
-	ahead []float64 // what the goroutine fills
+	ahead []float64 // filled by the goroutine
 	draw  uint64    // its number
 	busy  bool      // under way, or done and not yet taken
 	done  chan error

@@ -245,7 +245,7 @@ func between(low, high float64, n int, level func(ramp float64) float64) []float
 	return sigmas
 }
 
-// rangeFaults returns what is wrong with a range of noise levels.
+// rangeFaults returns the faults of a range of noise levels.
 func rangeFaults(low, high float64) faults {
 	var f faults
 	f.positive("Min", low)

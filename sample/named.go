@@ -155,7 +155,7 @@ type SolverInfo struct {
 	Churn      bool    // takes SChurn
 }
 
-// Describe returns what is known of a solver.
+// Describe returns the properties of a solver.
 func Describe(name string) (SolverInfo, error) {
 	o, err := SettingsFor(name)
 	if err != nil {

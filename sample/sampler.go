@@ -42,7 +42,7 @@ func newSampler(den Denoiser, solver Solver, p plan) *Sampler {
 	return s
 }
 
-// Notes returns what New changed in the options, one line each.
+// Notes returns the changes that New made to the options, one line each.
 func (s *Sampler) Notes() []string { return slices.Clone(s.plan.notes) }
 
 // Sigmas returns the noise levels of t_0 .. t_N, the last of them 0. A solver that
@@ -56,7 +56,7 @@ func (s *Sampler) NFE() int { return s.solver.Evaluations(s.run.Steps()) }
 // Stochastic reports whether Sample needs a source of noise.
 func (s *Sampler) Stochastic() bool { return s.solver.Draws(s.run.Steps()) > 0 }
 
-// Batch is what one call of Sample works on.
+// Batch is the input and output of one call of Sample.
 type Batch struct {
 	X      []float64 // [N, Dim] row-major: unit normals going in (see Latents), images coming out
 	Dim    int       // numbers in an image
@@ -66,7 +66,7 @@ type Batch struct {
 	Hook   func(Step) error
 }
 
-// Step is what a Batch's Hook is told after each step. X and Denoised are the
+// Step describes a step to a Batch's Hook. X and Denoised are the
 // sampler's own memory: they must not be changed, and are valid until the hook
 // returns. An error from the hook ends the run.
 //
@@ -83,7 +83,7 @@ type Step struct {
 	Denoised  []float64 // D at the start of the step, [N, Dim]: a preview of the result
 }
 
-// Result is what Sample reports of a finished run.
+// Result reports a finished run.
 type Result struct {
 	NFE      int   // denoiser evaluations made; of an adaptive solver, the most that an image took
 	ImageNFE []int // evaluations of each image, of an adaptive solver; nil for others

@@ -139,7 +139,7 @@ func (o *Settings) checkConstants(f *faults, s named) {
 	}
 }
 
-// checkSteps reports what is wrong with the time axis.
+// checkSteps reports the faults of the time axis.
 func (o *Settings) checkSteps(f *faults, s named) {
 	disc, knownDisc := discretizationByName(o.Disc)
 	f.check(knownDisc, "disc is %q, want one of %s", o.Disc, strings.Join(Discretizations(), ", "))

@@ -50,7 +50,7 @@ func drawPerStepButLast(steps int, amount float64) int {
 	return steps - 1
 }
 
-// validate calls the Validate of what has one.
+// validate calls Validate of a value that has one.
 func validate(v any) error {
 	if c, ok := v.(interface{ Validate() error }); ok {
 		return c.Validate()

@@ -100,7 +100,7 @@ func (c Config) Model() (model.Config, error) {
 	return model.Config{Network: c.Network(), Precond: p}, nil
 }
 
-// recompute returns what the training program does not keep.
+// recompute returns the values that the training program computes again.
 func (c Config) recompute() model.Recompute {
 	return model.Recompute{Levels: c.Recompute, Light: c.RecomputeLight}
 }

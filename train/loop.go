@@ -36,7 +36,7 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// one takes a step and does what is due after it.
+// one takes a step, then reports and saves if a tick is due.
 func (r *run) one(ctx context.Context) error {
 	start := time.Now()
 	before := r.nimg

@@ -14,7 +14,7 @@ type Options struct {
 	Desc    string       // appended to a new run's folder name
 	Resume  string       // "", a run folder, or a state file in one
 	Force   bool         // resume in spite of changed options
-	Dataset data.Dataset // what Config.Data names
+	Dataset data.Dataset // named by Config.Data
 	Device  *model.Device
 	Hooks   Hooks
 	// Autosave is the longest time that training goes on without saving a state;

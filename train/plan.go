@@ -10,7 +10,7 @@ import (
 	"edm/model"
 )
 
-// PlanInfo says what a run would need, before it starts.
+// PlanInfo is the memory and time that a run would need.
 type PlanInfo struct {
 	Parameters      int
 	ArenaBytes      int64   // compiled step: activations, gradients in flight, scratch
@@ -72,7 +72,7 @@ func (c Config) build(d *model.Device) (*model.Model, loss.Objective, error) {
 	return m, o, err
 }
 
-// Trade is one choice of what a step computes again and what of it keeps.
+// Trade is a choice of values that a step computes again, with its memory and work.
 type Trade struct {
 	Recompute  model.Recompute
 	ArenaBytes int64   // compiled step

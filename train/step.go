@@ -68,8 +68,8 @@ func (s *stepper) allocate(l model.Layout) error {
 	return nil
 }
 
-// release gives what there is of the device's copies of the buffers, and of the
-// program, back.
+// release frees the device's copies of the buffers, and the program, as far as they
+// exist.
 func (s *stepper) release() error {
 	var errs []error
 	if s.weights != nil {

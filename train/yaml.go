@@ -51,7 +51,7 @@ func ParseConfig(text []byte, base Config) (Config, error) {
 func checkIntegers(text []byte) error {
 	var raw map[string]any
 	if yaml.Unmarshal(text, &raw) != nil {
-		return nil // the strict decoder says what is wrong, and where
+		return nil // the strict decoder reports the fault and its line
 	}
 	for i := range reflect.TypeFor[Config]().NumField() {
 		field := reflect.TypeFor[Config]().Field(i)

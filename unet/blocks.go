@@ -6,7 +6,7 @@ import (
 	"edm/internal/op"
 )
 
-// style is what distinguishes the residual blocks of one architecture.
+// style distinguishes the residual blocks of one architecture.
 type style struct {
 	eps       float64 // of the group norms
 	skipScale float64 // of the sum of a block's branches
@@ -62,7 +62,7 @@ func (s *scope) linear(name string, x *gorgonia.Node, out int, bias bool, init i
 	return s.Apply(op.Linear{Bias: true, Scale: 1}, x, w, s.param(name+".bias", start, out))
 }
 
-// extras are what a convolution adds after its sum.
+// extras are the terms that a convolution adds after its sum.
 type extras struct {
 	sample, residual *gorgonia.Node // nil: none
 	scale            float64

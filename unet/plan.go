@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// resampling is what a block does to the image size.
+// resampling is the change of the image size in a block.
 type resampling int
 
 const (

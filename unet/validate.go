@@ -31,7 +31,7 @@ func (c Config) Validate() error {
 	return errors.Join(f...)
 }
 
-// faults collects what is wrong with a configuration.
+// faults collects the faults of a configuration.
 type faults []error
 
 // when adds a fault if bad.

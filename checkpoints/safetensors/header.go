@@ -15,7 +15,7 @@ const maxHeader = 100 << 20
 // metadataKey is the one header field that is not a tensor.
 const metadataKey = "__metadata__"
 
-// Header is what a file says about itself before its data.
+// Header is the first part of a file: metadata, and shapes and places of tensors.
 type Header struct {
 	Metadata map[string]string
 	Tensors  map[string]Span

@@ -34,7 +34,7 @@ type FormatError struct {
 
 func (e *FormatError) Error() string { return "safetensors: " + e.Path + ": " + e.Err.Error() }
 
-// Unwrap returns what is wrong, without the path.
+// Unwrap returns the fault without the path.
 func (e *FormatError) Unwrap() error { return e.Err }
 
 // Parse checks data as a whole safetensors file: header bounds, element types,

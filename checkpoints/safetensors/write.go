@@ -42,7 +42,7 @@ func Write(w io.Writer, f *File) error {
 	return nil
 }
 
-// check refuses what the format cannot hold or would silently change.
+// check refuses contents that the format cannot hold or would silently change.
 func (f *File) check(names []string) error {
 	for _, name := range names {
 		t := f.Tensors[name]

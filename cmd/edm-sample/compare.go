@@ -124,7 +124,7 @@ func (s *job) writeComparison(out *output, c *lab.Comparison) error {
 	return s.writeFigure(out, "error", plot)
 }
 
-// withoutSampler leaves out what differs between the fields of a picture.
+// withoutSampler omits the texts that differ between the fields of a picture.
 func withoutSampler(texts []picture.Text) []picture.Text {
 	var left []picture.Text
 	for _, t := range texts {

@@ -59,7 +59,7 @@ func pathOf(asked design) likelihood.Path {
 	return likelihood.Path{Solver: o.Solver, Steps: o.NumSteps, SigmaMin: o.SigmaMin, SigmaMax: o.SigmaMax, Rho: o.Rho}
 }
 
-// announceWay prints what is about to be computed.
+// announceWay prints the coming computation.
 func (s *job) announceWay(im *images, nfe int, notes []string) {
 	p := s.density.options.Path
 	fmt.Fprintf(s.stdout, "network %s\n%d images of %s, %s, %d steps, %d evaluations an image\n",

@@ -17,7 +17,7 @@ import (
 // --compare.
 type setting struct {
 	name, usage string
-	kind        string // what the help text calls the value
+	kind        string // the word for the value in the help text
 	set         func(o *sample.Settings, text string) error
 	get         func(o *sample.Settings) string
 }

@@ -13,7 +13,7 @@ import (
 	"edm/sample/generate"
 )
 
-// imageJob is one call that draws images: of what, with what, and where to.
+// imageJob is one call that draws images: its network, sampler and output.
 type imageJob struct {
 	*job
 	generator *generate.Generator
@@ -37,7 +37,7 @@ func (d *imageJob) prepare(o *sample.Settings) (generate.Source, error) {
 	return d.source, nil
 }
 
-// origin returns what an image's file says of the image behind it.
+// origin returns the image behind an edited one as texts of its file.
 func (d *imageJob) origin() []picture.Text {
 	switch d.mode {
 	case editMode:

@@ -13,7 +13,7 @@ import (
 	"edm/sample/guide"
 )
 
-// guidance is what the command line says of guidance.
+// guidance has the flags of guidance.
 type guidance struct {
 	options guide.Options
 	network string // snapshot or run folder of a guiding network; "" is classifier-free guidance
@@ -99,7 +99,7 @@ func (g *guidance) auto(main, second generate.Source) (sample.Denoiser, error) {
 	return d, cli.Usage(err)
 }
 
-// texts returns what an image's file says of guidance.
+// texts returns the guidance as texts of an image's file.
 func (g *guidance) texts() []picture.Text {
 	if !g.asked {
 		return nil

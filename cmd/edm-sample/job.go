@@ -24,7 +24,7 @@ type job struct {
 	stdout, stderr io.Writer
 }
 
-// run does what the options ask for.
+// run executes the options.
 func run(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	if o.mode == toyMode {
 		return o.toy.run(ctx, o.outdir, stdout)
@@ -54,7 +54,7 @@ func (s *job) run(ctx context.Context) error {
 	return s.drawImages(ctx)
 }
 
-// newJob loads what the options name.
+// newJob loads the networks that the options name.
 func newJob(o *options, device *model.Device, stdout, stderr io.Writer) (*job, error) {
 	s := &job{options: o, stdout: stdout, stderr: stderr}
 	load := func(flag, path string) (*network, error) {
@@ -92,7 +92,7 @@ func (s *job) sampling() (sample.Settings, error) {
 	return o, nil
 }
 
-// announce prints what is about to be drawn, given how.
+// announce prints the network and the sampler before images are drawn.
 func (s *job) announce(o sample.Settings, sampler *sample.Sampler) error {
 	fmt.Fprintf(s.stdout, "network %s\n%s", s.network.path, o.Solver)
 	if o.NumSteps > 0 {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What the command does, by the flag that asks for it; none draws images.
+// The modes of the command, by their flags; without one it draws images.
 const (
 	drawMode       = ""
 	editMode       = "edit"

@@ -58,7 +58,7 @@ func loadNetwork(flag, name, runs string, d *model.Device, tell func(string)) (*
 	return n, nil
 }
 
-// findSnapshot loads what loadNetwork names.
+// findSnapshot loads the file that loadNetwork names.
 func findSnapshot(flag, name, runs string, tell func(string)) (path string, f *safetensors.File, err error) {
 	if name == "" {
 		if name, err = checkpoints.LatestRun(runs, checkpoints.Snapshot); err != nil {
@@ -82,7 +82,7 @@ func findSnapshot(flag, name, runs string, tell func(string)) (path string, f *s
 	return name, f, err
 }
 
-// noNetwork says what to do when there is no snapshot yet.
+// noNetwork adds advice to the error of a missing snapshot.
 func noNetwork(err error) error {
 	if errors.Is(err, checkpoints.ErrNone) {
 		return fmt.Errorf("%w: train one with edm-train, or give --network a snapshot file or a run folder", err)

@@ -8,7 +8,7 @@ import (
 	"edm/sample"
 )
 
-// options are what the command line asks for.
+// options are the values of the command line.
 type options struct {
 	networkPath string // snapshot, run folder or pickle; "" is the newest under runs
 	runs        string
@@ -34,7 +34,7 @@ type options struct {
 
 	mode     string
 	autoGrid bool            // choose the columns
-	sampler  sample.Settings // what asked comes to
+	sampler  sample.Settings // resolved from asked
 }
 
 func defaultOptions() *options {
@@ -43,7 +43,7 @@ func defaultOptions() *options {
 	return o
 }
 
-// Validate settles what the flags mean together and returns every fault, joined.
+// Validate resolves the flags together and returns every fault, joined.
 // changed reports whether a flag was given, and given lists those that were.
 func (o *options) Validate(changed func(string) bool, given []string) error {
 	var err error
@@ -75,7 +75,7 @@ func (o *options) Validate(changed func(string) bool, given []string) error {
 	return errors.Join(append(errs, o.validateSampler(changed))...)
 }
 
-// validateCommon returns the faults of what every mode has, joined.
+// validateCommon returns the faults of the flags of every mode, joined.
 func (o *options) validateCommon(changed func(string) bool) error {
 	var errs []error
 	for _, c := range []struct {

@@ -20,7 +20,7 @@ const maxGrid = 1024
 type output struct {
 	dir     string
 	subdirs bool
-	texts   []picture.Text // what all images have in common
+	texts   []picture.Text // of all images
 	made    map[string]bool
 }
 

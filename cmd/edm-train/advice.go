@@ -26,7 +26,7 @@ func advised(err error, dir string) error {
 	return fmt.Errorf("%w\n  %s", err, strings.Join(advice, "\n  "))
 }
 
-// advice returns what may mend an error, a line each.
+// advice returns flags that may mend an error, a line each.
 func advice(err error, dir string) []string {
 	var lines []string
 	for _, c := range []struct {

@@ -18,7 +18,7 @@ import (
 	"edm/train"
 )
 
-// figures is what --bench prints. A rate is the median of its rounds.
+// figures is the output of --bench. A rate is the median of its rounds.
 type figures struct {
 	Preset  string `json:"preset"`
 	Batch   int    `json:"batch"`
@@ -51,14 +51,14 @@ type figures struct {
 	Platform      string    `json:"platform"`
 }
 
-// onGPU is what --bench prints of a GPU beside the rest.
+// onGPU is the part of the output that only a GPU has.
 type onGPU struct {
 	ProductPeaks map[string]float64 `json:"product_peak_gflops"` // of register-only products, by precision
 	CopyPeak     float64            `json:"copy_peak_gb_per_s"`  // read and written by a copy within its memory
 	Operations   []operation        `json:"operations"`          // of a training step, slowest first
 }
 
-// operation is what one kind of operation took of a training step.
+// operation is the time of one kind of operation in a training step.
 type operation struct {
 	Name  string  `json:"name"`
 	Calls int     `json:"calls"`

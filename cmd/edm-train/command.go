@@ -58,7 +58,7 @@ func newCommand() *cobra.Command {
 	return cmd
 }
 
-// request is what the command line asks for.
+// request has the values of the command line.
 type request struct {
 	settings   []setting
 	set        train.Config // the values of the flags in settings
@@ -128,7 +128,7 @@ func complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("precision", cli.Choices(model.Precisions()))
 }
 
-// run does what the command line asks for.
+// run executes the command line.
 func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	if err := r.validate(); err != nil {
 		return cli.Usage(err)
@@ -166,7 +166,7 @@ func (r *request) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	return r.train(ctx, stdout, stderr, c, ds, device)
 }
 
-// openDevice opens what the configuration says computes.
+// openDevice opens the configuration's device.
 func (r *request) openDevice(c train.Config) (*model.Device, error) {
 	d, err := model.OpenDevice(c.Device, r.threads, c.Precision)
 	if err != nil {
@@ -175,7 +175,7 @@ func (r *request) openDevice(c train.Config) (*model.Device, error) {
 	return d, nil
 }
 
-// validate returns every fault of what is not in the configuration, joined.
+// validate returns every fault of the flags that are not in the configuration, joined.
 func (r *request) validate() error {
 	var errs []error
 	for _, c := range []struct {

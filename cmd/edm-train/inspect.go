@@ -16,8 +16,7 @@ import (
 	"edm/train"
 )
 
-// inspectData is --inspect: what is in the data, what suits it, and what each
-// preset would take for it.
+// inspectData is --inspect: the contents of the data, suggestions, and the cost of each// preset would take for it.
 func (r *request) inspectData(ctx context.Context, w io.Writer) (err error) {
 	c, _, err := r.layered()
 	if err != nil {
@@ -42,7 +41,7 @@ func (r *request) inspectData(ctx context.Context, w io.Writer) (err error) {
 	return printPresets(ctx, w, ds, device)
 }
 
-// printFigures prints what was found.
+// printFigures prints the report.
 func printFigures(w io.Writer, r data.Report) {
 	fmt.Fprintf(w, "dataset     %s: %d images of %v\n", r.Name, r.Images, r.Shape)
 	if len(r.ClassSizes) > 0 {
@@ -76,7 +75,7 @@ func printSuggestions(w io.Writer, r data.Report) {
 	fmt.Fprintf(w, "            sigma_max %.3g for --loss ncsn, which then has %d scales\n", s.sigmaMax, s.scales)
 }
 
-// suggestion is what --inspect proposes for a dataset.
+// suggestion is the proposal of --inspect for a dataset.
 type suggestion struct {
 	sigmaData, sigmaMax, lr, rampup float64
 	batch, scales                   int

@@ -15,7 +15,7 @@ import (
 	"edm/train"
 )
 
-// report is --dry-run: it prints the configuration and what the run would take.
+// report is --dry-run: it prints the configuration, and the memory and time of the run.
 func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *model.Device) error {
 	text, err := c.YAML()
 	if err != nil {
@@ -50,7 +50,7 @@ func (r *request) report(w io.Writer, c train.Config, ds data.Dataset, device *m
 	return nil
 }
 
-// printTrades prints what the memory of a step would be with less of it kept.
+// printTrades prints the memory and work of a step for each choice of --recompute.
 func printTrades(w io.Writer, c train.Config, device *model.Device) error {
 	trades, err := train.Trades(c, device)
 	if err != nil {

@@ -218,7 +218,7 @@ func (r *request) unused(c *train.Config) error {
 	return errors.Join(errs...)
 }
 
-// measure takes from the data what the objective asks for besides.
+// measure computes the figures of the data that the objective needs.
 func measure(ctx context.Context, c *train.Config, ds data.Dataset) error {
 	if !c.NeedsDistance() {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"edm/train"
 )
 
-// train runs or resumes the training and says how it ended and what to do next.
+// train runs or resumes the training and prints its end and the next command.
 func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.Config, ds data.Dataset, device *model.Device) error {
 	if err := r.transferFrom(&c, stderr); err != nil {
 		return fmt.Errorf("--transfer: %w", err)
@@ -68,7 +68,7 @@ func (r *request) checkTransfer(c train.Config, device *model.Device, stderr io.
 	return nil
 }
 
-// transferFile reads what c.Transfer names; a pickle is not converted.
+// transferFile reads the file that c.Transfer names, without converting a pickle.
 func (r *request) transferFile(c train.Config, stderr io.Writer) (*safetensors.File, error) {
 	if isPickle(c.Transfer) {
 		network, err := netpkl.Read(c.Transfer)

@@ -85,7 +85,7 @@ func (p *Pipe) Apply(img, labels []float32, seed, image uint64) error {
 	return nil
 }
 
-// execute does what the plan says to img.
+// execute applies the plan to img.
 func (p *Pipe) execute(pl *plan, img []float32) {
 	s := p.take()
 	defer p.give(s)

@@ -14,7 +14,7 @@ const (
 	saturationStd    = 1   // octaves
 )
 
-// plan is what is done to one image, in this order.
+// plan is the list of transformations of one image, in this order.
 type plan struct {
 	flipX, flipY bool
 	quarterTurns int
@@ -44,7 +44,7 @@ func (p *Pipe) gated(d *draws, t transform, v float64) float64 {
 	return 0
 }
 
-// planPixels plans what moves whole pixels, and appends its labels.
+// planPixels plans the moves of whole pixels, and appends their labels.
 func (p *Pipe) planPixels(pl *plan, d *draws, labels []float32) []float32 {
 	if p.uses[xFlip] {
 		pl.flipX = d.xFlip && p.made(d, xFlip)

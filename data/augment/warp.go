@@ -46,7 +46,7 @@ type scratch struct {
 	plane      []float32 // one channel
 
 	known  [2]window // where the continued image is, x and y
-	x, y   window    // what of it is read
+	x, y   window    // the part that is read
 	grid   []tap     // [side, side], side = 2 resolution + 4 reach
 	line   []float32 // a row of pixels of the window and reach around it
 	rows   []float32 // the window's rows and reach around it, upsampled along x

@@ -49,7 +49,7 @@ func newClassifier(c Config, d *model.Device, seed uint64) (*Classifier, error) 
 	return k, nil
 }
 
-// Config returns what the classifier is.
+// Config returns the classifier's configuration.
 func (c *Classifier) Config() Config { return c.config }
 
 // Parameters returns the number of weights.

@@ -13,7 +13,7 @@ import (
 	"edm/model/precond"
 )
 
-// Config says what a classifier is: all that gives its weights a meaning.
+// Config describes a classifier: the meaning of its weights.
 type Config struct {
 	Resolution    int     `json:"img_resolution"` // height and width of the images
 	Channels      int     `json:"img_channels"`   // of the images

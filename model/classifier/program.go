@@ -10,7 +10,7 @@ import (
 	"edm/model"
 )
 
-// purpose is what a program computes.
+// purpose names the outputs of a program.
 type purpose int
 
 const (
@@ -84,7 +84,7 @@ func (p *program) differentiate(b *network, n int, what purpose) (gorgonia.Nodes
 	return grads, bound, nil
 }
 
-// wrt returns what a purpose differentiates by.
+// wrt returns the nodes that a purpose differentiates by.
 func (b *network) wrt(what purpose) gorgonia.Nodes {
 	if what == steer {
 		return gorgonia.Nodes{b.x}

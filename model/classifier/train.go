@@ -86,7 +86,7 @@ func Train(ctx context.Context, c Config, d *model.Device, images []float32, lab
 	return k, nil
 }
 
-// checkSet returns what is wrong with a labelled set.
+// checkSet returns the faults of a labelled set.
 func checkSet(c Config, images []float32, labels []int) error {
 	if len(labels) == 0 || len(images) != len(labels)*c.Dim() {
 		return fmt.Errorf("%d labels and %d elements of images, want %d elements for each of at least one", len(labels), len(images), c.Dim())
@@ -99,7 +99,7 @@ func checkSet(c Config, images []float32, labels []int) error {
 	return nil
 }
 
-// trainer holds what a step works on. The optimiser's pass keeps an average of
+// trainer is the state of training. The optimiser's pass keeps an average of
 // the weights, ema; the last weights, not it, are the result.
 type trainer struct {
 	options                  TrainOptions

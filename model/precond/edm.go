@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// EDMName is what New and a snapshot call the EDM preconditioning.
+// EDMName is the name of the EDM preconditioning, for New and in snapshots.
 const EDMName = "edm"
 
 // EDM is the paper's own preconditioning (EDM Table 1, last column; derived in

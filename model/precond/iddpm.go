@@ -8,7 +8,7 @@ import (
 	"sort"
 )
 
-// IDDPMName is what New and a snapshot call the iDDPM preconditioning.
+// IDDPMName is the name of the iDDPM preconditioning, for New and in snapshots.
 const IDDPMName = "iddpm"
 
 // maxSteps limits the table that a hostile file can ask for.

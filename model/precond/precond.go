@@ -19,7 +19,7 @@ type Coeffs struct {
 	CSkip  float64 // weight of the noisy image itself
 	COut   float64 // scale of the network's output
 	CIn    float64 // scale of the network's input
-	CNoise float64 // what the network is told about the noise level
+	CNoise float64 // the network's input for the noise level
 }
 
 // Preconditioning is one column of EDM Table 1, "Network and preconditioning".

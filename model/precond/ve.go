@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// VEName is what New and a snapshot call the VE preconditioning.
+// VEName is the name of the VE preconditioning, for New and in snapshots.
 const VEName = "ve"
 
 // VE is the preconditioning of the variance exploding SDE (Song et al. 2021)
@@ -31,7 +31,7 @@ func newVE(params map[string]float64) (Preconditioning, error) {
 	return p, nil
 }
 
-// Validate reports what makes no sense of the constants.
+// Validate returns the faults of the constants.
 func (p VE) Validate() error {
 	if !(p.SigmaMin > 0 && p.SigmaMax > p.SigmaMin) || math.IsInf(p.SigmaMax, 1) {
 		return fmt.Errorf("sigma_min is %g and sigma_max is %g, want finite numbers with 0 < sigma_min < sigma_max",

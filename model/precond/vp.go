@@ -8,7 +8,7 @@ import (
 	"edm/model/noise"
 )
 
-// VPName is what New and a snapshot call the VP preconditioning.
+// VPName is the name of the VP preconditioning, for New and in snapshots.
 const VPName = "vp"
 
 // VP is the preconditioning of the variance preserving SDE (Song et al. 2021)

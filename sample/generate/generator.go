@@ -29,7 +29,7 @@ func New(s Source, o sample.Options) (*Generator, error) {
 	return &Generator{Sampler: sampler, source: s}, nil
 }
 
-// Request is what to draw.
+// Request names the images of one batch.
 type Request struct {
 	Seeds   []uint64 // one an image
 	Classes []int    // of each image, -1 for none; nil for an unconditional source

@@ -22,7 +22,7 @@ type partner interface {
 	sigmaRange() (low, high float64, ok bool)
 }
 
-// request is what a denoiser is asked: images with one noise level, or, where
+// request is one call of a denoiser: images with one noise level, or, where
 // sigmas is not nil, one for each.
 type request struct {
 	x      []float64

@@ -31,7 +31,7 @@ func newFlow(den sample.Denoiser, p Path) (flow, error) {
 	return flow{den: den, levels: l}, err
 }
 
-// begin takes over what one run works on.
+// begin sets the batch of one run.
 func (f *flow) begin(ctx context.Context, dim int, labels []float32, p *probes) {
 	f.ctx, f.dim, f.labels, f.probes, f.nfe = ctx, dim, labels, p, 0
 }

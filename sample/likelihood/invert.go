@@ -30,7 +30,7 @@ func NewInverter(den sample.Denoiser, p Path) (*Inverter, error) {
 	return &Inverter{f}, nil
 }
 
-// Notes returns what NewInverter changed in the path, one line each.
+// Notes returns the changes that NewInverter made to the path, one line each.
 func (v *Inverter) Notes() []string { return v.flow.levels.notes }
 
 // Ends returns the noise levels of images and latents: the path's, as the network
@@ -78,7 +78,7 @@ func (v *Inverter) Revert(ctx context.Context, x []float64, dim int, labels []fl
 	return nil
 }
 
-// RoundTrip is what became of images that went to latents and back.
+// RoundTrip compares images with those that came back from their latents.
 type RoundTrip struct {
 	Latents []float64 // [N, dim]
 	Images  []float64 // [N, dim], restored

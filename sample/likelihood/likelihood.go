@@ -77,7 +77,7 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Batch is what one call of Estimate works on.
+// Batch is the input of one call of Estimate.
 type Batch struct {
 	X      []float64 // [N, Dim] row-major: images in [-1, 1], dequantised; not changed
 	Dim    int       // numbers in an image
@@ -85,12 +85,12 @@ type Batch struct {
 	Seeds  []uint64  // [N], of the probes; nil for an exact trace
 }
 
-// Result is what Estimate finds.
+// Result is the output of Estimate.
 type Result struct {
 	LogDensity []float64 // [N], ln p(x; sigma_min) in nats, in the units of the images
 	StdErr     []float64 // [N], its standard error from the spread of the probes; 0 for an exact trace, NaN for one probe
 	BitsPerDim []float64 // [N], of the 8-bit image: see BitsPerDim
-	Latents    []float64 // [N, Dim], x(sigma_max)/sigma_max: what a sampler starts from
+	Latents    []float64 // [N, Dim], x(sigma_max)/sigma_max: the latents of a sampler
 	NFE        int       // evaluations of D and its derivative made for each image
 }
 
@@ -118,7 +118,7 @@ func New(den Differentiable, o Options) (*Estimator, error) {
 	return &Estimator{f, o}, nil
 }
 
-// Notes returns what New changed in the options, one line each.
+// Notes returns the changes that New made to the options, one line each.
 func (e *Estimator) Notes() []string { return e.flow.levels.notes }
 
 // NFE returns the evaluations of D and its derivative that Estimate makes for
