@@ -20,7 +20,7 @@ import (
 	"edm/unet"
 )
 
-// config is what the command line says.
+// config has the values of the command line.
 type config struct {
 	network, preset string
 	batch, threads  int
@@ -106,7 +106,7 @@ func (c config) validate(rest []string) error {
 	return model.CheckDevice(c.device, c.precision)
 }
 
-// run does what the command line asks for.
+// run executes the command line.
 func run(c config, in io.Reader, out io.Writer) error {
 	if c.threads > 0 {
 		// The collector's own work stays on the threads that are compared.

@@ -80,7 +80,7 @@ func (s *server) attend(line []byte) answer {
 	return a
 }
 
-// obey does what one line asks for.
+// obey executes one line.
 func (s *server) obey(line []byte) answer {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
@@ -100,7 +100,7 @@ func (s *server) obey(line []byte) answer {
 	return answer{Error: fmt.Sprintf("command %s, want train, forward or sample with 1 or more steps, peak with 1 or more threads, or memory", line)}
 }
 
-// memory returns what the workload has of the device's memory.
+// memory returns the workload's part of the device's memory.
 func (s *server) memory() answer {
 	if _, known := s.device.FreeMemory(); !known || !s.device.HasMemory() {
 		return answer{Error: "the device has no memory of its own: -device cuda has"}

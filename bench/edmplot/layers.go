@@ -72,7 +72,7 @@ func layerOf(kind string) string {
 	return kind
 }
 
-// layer is what the operations of one layer take of a step.
+// layer is the time of the operations of one layer in a step.
 type layer struct {
 	name   string
 	kinds  []string

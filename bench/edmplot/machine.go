@@ -12,7 +12,7 @@ import (
 	"edm/internal/markdown"
 )
 
-// machine says what everything was measured on.
+// machine describes the machine of the measurements.
 func machine(context.Context, options) (content, error) {
 	backend := cpu.New(0)
 	kernels, threads := backend.Instructions(), backend.Threads()

@@ -21,7 +21,7 @@ import (
 	"edm/internal/benchmark"
 )
 
-// config is what the command line says.
+// config has the values of the command line.
 type config struct {
 	doc   string
 	only  string

@@ -17,10 +17,10 @@ type section struct {
 	measure func(ctx context.Context, o options) (content, error)
 }
 
-// content is what a section holds.
+// content is the content of a section.
 type content struct {
 	plots []panel // of one figure; none for no figure
-	alt   string  // what the figure shows
+	alt   string  // describes the figure
 	table string  // Markdown
 }
 

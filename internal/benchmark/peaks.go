@@ -8,7 +8,7 @@ import (
 	"edm/model"
 )
 
-// Limit is what bounds an operation, and so which peak its share is of.
+// Limit is the bound of an operation, products or memory: the peak of its share.
 type Limit string
 
 // The limits.
@@ -17,7 +17,7 @@ const (
 	Memory   Limit = "memory"   // the device's, to copy within
 )
 
-// Operation is what one kind of operation took of a training step.
+// Operation is the time of one kind of operation in a training step.
 type Operation struct {
 	Row
 	Limit Limit

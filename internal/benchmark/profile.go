@@ -79,7 +79,7 @@ func (w *Workload) timedStep(mode Mode, p *Profile) (func() error, error) {
 	return func() error { return program.RunTimed(p.report) }, err
 }
 
-// adamBytes are what the optimiser's pass moves for a parameter: five numbers
+// adamBytes are the bytes that the optimiser's pass moves for a parameter: five numbers
 // read, four of them written.
 const adamBytes = 4 * (5 + 4)
 

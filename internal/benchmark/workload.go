@@ -22,7 +22,7 @@ import (
 // seed of every random input and weight.
 const seed = 1
 
-// Mode is what is timed.
+// Mode is the kind of step that is timed.
 type Mode string
 
 // The modes.
@@ -71,11 +71,11 @@ func Open(path string, batch int, d *model.Device) (*Workload, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	f = nil
-	debug.FreeOSMemory() // the file's bytes are no part of what is measured
+	debug.FreeOSMemory() // the file's bytes are not part of the measurement
 	return newWorkload(m, weights, batch, d)
 }
 
-// Config is what a workload is made from.
+// Config describes a workload.
 type Config struct {
 	Model     model.Config
 	Batch     int             // images of a step
@@ -140,13 +140,13 @@ func (w *Workload) Snapshot() (*safetensors.File, error) {
 	return w.model.Snapshot(w.weights)
 }
 
-// Plan is what is known of a mode before it runs.
+// Plan is the work and memory of a mode, known before it runs.
 type Plan struct {
 	ArenaBytes int64   // memory of the compiled step beyond weights and their like
 	GFLOP      float64 // of an image, counting multiply and add, convolutions as direct ones and nothing twice
 }
 
-// Plan returns what a step of a mode takes; it allocates none of it.
+// Plan returns the work and memory of a step of a mode without allocating them.
 func (w *Workload) Plan(mode Mode) (Plan, error) {
 	p, err := w.model.PlanLoss(loss.Default(), w.batch, mode == Training, w.again)
 	return Plan{p.ArenaBytes, (p.Flops - p.Recomputed) / 1e9 / float64(w.batch)}, err

@@ -1,4 +1,4 @@
-// Package cli is what the project's commands share: exit statuses, signals,
+// Package cli has the parts that the project's commands share: exit statuses, signals,
 // progress on a terminal and off, and drawing images from a trained denoiser.
 package cli
 
@@ -41,7 +41,7 @@ func Usage(err error) error {
 // Usagef is Usage of a new error.
 func Usagef(format string, args ...any) error { return Usage(fmt.Errorf(format, args...)) }
 
-// ExitCode returns the exit status for what a command returned.
+// ExitCode returns the exit status for a command's error.
 func ExitCode(err error) int {
 	switch {
 	case err == nil:

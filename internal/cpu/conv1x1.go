@@ -92,7 +92,7 @@ func (c *conv1x1) chunk(chunk, worker int) {
 	if c.bias != nil || c.sample != nil {
 		p.add = c.additions(s.add, n)
 	}
-	// What this thread probably computes next: a guess that changes no result.
+	// The next work of this thread, probably: a guess that changes no result.
 	if next := chunk + c.b.pool.Threads(); next < c.n*c.parts {
 		n, tile, _ := c.columns(next)
 		at, _ := c.b.k.tiles(c.pixels).at(tile)

@@ -40,7 +40,7 @@ type conv1x1WeightsScratch struct {
 	transposed []float32 // tile after tile: [steps][columns of the tile]
 }
 
-// What the blocking of the gradient by weights aims at.
+// The aims of the blocking of the gradient by weights.
 const (
 	pixelBlock   = 128       // a tile's B in the L1 cache
 	segmentSums  = 256 << 10 // sums of all segments

@@ -3,7 +3,7 @@ package cpu
 // A tile is a few cache lines of each of many rows, and rows of an image's
 // channels are pages apart: too irregular for a processor to foresee. So the
 // kernels fetch the lines of the next group of columns while they compute, at
-// an even pace. What is fetched changes no result.
+// an even pace. Fetches change no result.
 
 const (
 	fetchSteps   = 4   // steps of a sum between fetches: a turn of the kernel
@@ -43,7 +43,7 @@ type fetchList struct {
 	lines []int32
 }
 
-// fetchLists are those of what comes next: B, C, the residual and A.
+// fetchLists are the lists of the next operands: B, C, the residual and A.
 type fetchLists [4]fetchList
 
 // fetcher hands out lists of lines.

@@ -106,7 +106,7 @@ func newGNStatsApply(b *Backend, stats op.GNStats, s op.GNApply, c engine.Call) 
 	})
 }
 
-// normApply is what GNApply does to one group.
+// normApply is GNApply of one group.
 func (m *mapped) normApply(n normShape, i int, silu bool) {
 	g, apply := n.at(i, m.in(1), m.in(2), m.in(3)), m.b.k.affine
 	if silu {

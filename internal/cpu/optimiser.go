@@ -11,7 +11,7 @@ import (
 // are taken chunk by chunk, so it is part of the results.
 const optimiserChunk = 32 << 10
 
-// optimiser is what the chunks of an update on flat buffers see.
+// optimiser has the arguments of the chunks of an update on flat buffers.
 type optimiser struct {
 	mu sync.Mutex // one update at a time
 

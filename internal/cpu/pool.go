@@ -21,7 +21,7 @@ type Pool struct {
 	open   atomic.Bool
 	active atomic.Int32
 	next   atomic.Int64
-	epoch  atomic.Uint64 // counts jobs; what idle workers watch
+	epoch  atomic.Uint64 // counts jobs; idle workers watch it
 
 	fault atomic.Pointer[fault]
 	done  sync.WaitGroup

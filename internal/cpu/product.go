@@ -29,7 +29,7 @@ type product struct {
 	next  [3][]float32 // the B, C and residual that probably come next; may be nil
 }
 
-// What the blocking of a product aims at.
+// The aims of the blocking of a product.
 const (
 	stepsL1  = 128      // steps of a sum whose part of a tile's B is in the L1 cache
 	floatsL2 = 96 << 10 // elements of A that are in the L2 cache

@@ -1,6 +1,6 @@
 package cpu
 
-// tileArgs is what a tileFunc works on. Elements of a panel of A and of B are
+// tileArgs are the arguments of a tileFunc. Elements of a panel of A and of B are
 //
 //	A[i][k] = a[i*aRow + k*aStep]    B[k][j] = b[k*bStep + j]
 //
@@ -23,7 +23,7 @@ type tileArgs = struct {
 	c   []float32
 	ldc int
 
-	accumulate int // 1 adds what c holds to the sums
+	accumulate int // 1 adds the contents of c to the sums
 
 	// With finish = 1 the result is scale*sum + add[i] + scale*residual[i*ldc+j]
 	// or, with shift in the place of add, scale*sum + shift[j] + ...; any of the

@@ -35,7 +35,7 @@ var (
 	_ engine.Updater  = (*Backend)(nil)
 )
 
-// Open opens the GPU of that number. Errors say what is missing: a driver, a
+// Open opens the GPU of that number. Errors name a missing part: a driver, a
 // device, a newer one of either.
 func Open(ordinal int, precision string) (engine.Backend, error) {
 	b, err := open(ordinal, precision)
@@ -102,7 +102,7 @@ func open(ordinal int, name string) (*Backend, error) {
 	return b, nil
 }
 
-// init makes the streams and what the optimiser keeps.
+// init creates the streams and the optimiser's memory.
 func (b *Backend) init() error {
 	var err error
 	if b.compute, err = b.device.NewStream(); err != nil {
@@ -115,7 +115,7 @@ func (b *Backend) init() error {
 	return b.flat.init(b)
 }
 
-// target returns what kernels are chosen for.
+// target returns the target that kernels are chosen for.
 func (b *Backend) target() target { return target{b.precision, b.wgmma} }
 
 // Name identifies the kernels and how they multiply.

@@ -16,7 +16,7 @@ type bound struct {
 	at      pointer
 	staged  *staged // of buffer; nil unless it was needed
 	fed     *fed    // nil unless it was needed
-	feeding bool    // fed is what it stands for, not buffer
+	feeding bool    // the feed is bound, not buffer
 }
 
 // Bind implements engine.Runner.
@@ -89,7 +89,7 @@ func (v *bound) place() **staged {
 	return &v.staged
 }
 
-// leave ends what is staged for a value, until stage.
+// leave ends the staging of a value, until stage.
 func (v *bound) leave() {
 	if v.staged != nil {
 		v.staged.host = nil

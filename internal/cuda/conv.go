@@ -50,7 +50,7 @@ func (s convImages) check(spec op.Spec, channels, reach int) error {
 	return indexable(spec, reach*channels*s.pixels(), "elements of images that a block reads")
 }
 
-// convTile is what one block computes: output channels x pixels.
+// convTile is the tile of one block: output channels x pixels.
 type convTile struct{ channels, pixels int }
 
 // slowness is the time that a tile takes for a product, of that in the largest:
@@ -75,7 +75,7 @@ func convTiles(p precision) []convTile {
 	return []convTile{{128, 128}, {64, 128}, {64, 64}, {32, 64}}
 }
 
-// convProduct is what op.Conv2D or op.Conv2DData compute from inputs 0, the images,
+// convProduct is the product of op.Conv2D or op.Conv2DData, of inputs 0, the images,
 // and 1, the weights.
 type convProduct struct {
 	images       convImages

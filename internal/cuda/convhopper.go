@@ -20,7 +20,7 @@ const (
 // hopperMultiprocessors are those of the device that choices are made for.
 const hopperMultiprocessors = 132
 
-// hopperTile is what one block computes: output channels x pixels, or output x
+// hopperTile is the tile of one block: output channels x pixels, or output x
 // input channels of a gradient by weights.
 type hopperTile struct{ rows, columns int }
 

@@ -33,7 +33,7 @@ func (p packedPixels) count() int  { return p.images * p.size }
 // elements returns the float32 elements of memory that packed pixels take.
 func (p packedPixels) elements() int { return packed16(p.count() * p.stride()) }
 
-// pack returns what packs float32 images; to is aligned to 16 bytes.
+// pack returns the launch that packs float32 images; to is aligned to 16 bytes.
 func (p packedPixels) pack(to, from pointer) launch {
 	tiles := parts(p.count(), packPixels) * parts(p.stride(), packChannels)
 	return launch{
@@ -57,7 +57,7 @@ func (w packedWeights) stride() int { return packedStride(w.columns) }
 // elements returns the float32 elements of memory that packed weights take.
 func (w packedWeights) elements() int { return packed16(w.taps * w.rows * w.stride()) }
 
-// pack returns what packs float32 weights.
+// pack returns the launch that packs float32 weights.
 func (w packedWeights) pack(to, from pointer) launch {
 	tiles := parts(w.rows, packRows) * parts(w.stride(), packChannels)
 	return launch{

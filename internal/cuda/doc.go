@@ -11,7 +11,7 @@
 // they are captured into a CUDA graph that later runs replay, whose kernels tell
 // the host when they begin.
 //
-// All that needs CUDA has the build tag gpu. Without it Open says what to build.
+// Files that need CUDA have the build tag gpu. Without it Open names the build to use.
 package cuda
 
 // The names of precisions: how products of matrices are computed. All else,

@@ -10,7 +10,7 @@ import (
 	"edm/internal/engine"
 )
 
-// failed returns the error of what a method of the backend did, or nil. One that
+// failed returns the error of a method of the backend, or nil. One that
 // leaves the device useless is an engine.ErrLost, one for want of memory an
 // engine.OutOfMemory, whichever call of the driver's found too little.
 func (b *Backend) failed(doing string, err error) error {
@@ -22,7 +22,7 @@ func (b *Backend) failed(doing string, err error) error {
 	switch {
 	case lost(err):
 		err = b.lose(err)
-	case errors.As(err, &known): // it says what the memory was for
+	case errors.As(err, &known): // it names the purpose of the memory
 	case errors.As(err, &call) && call.Code == driver.OutOfMemory:
 		err = b.full(purpose(call.Call), 0, err)
 	}

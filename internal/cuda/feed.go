@@ -16,7 +16,7 @@ import (
 type fed struct {
 	sent   []byte  // pixels; or the bytes of draw
 	draw   []int64 // seed, stream and indices of normals
-	staged *staged // of what is sent; nil as long as it has no place
+	staged *staged // of the feed; nil as long as it has no place
 	made   pointer // the input; 0 as long as it has no place
 }
 
@@ -35,7 +35,7 @@ func (r *runner) Feed(id int, f engine.Feed) {
 	}
 }
 
-// set notes what is to be sent.
+// set notes the feed that will be sent.
 func (d *fed) set(f engine.Feed) {
 	switch f := f.(type) {
 	case engine.Pixels:

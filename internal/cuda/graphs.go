@@ -28,7 +28,7 @@ func (g *recorded) replay(s *driver.Stream) error {
 	return s.Replay(g.graph)
 }
 
-// closeRecorded gives back what a captured program takes, which must not be running.
+// closeRecorded frees the memory of a captured program, which must not be running.
 func (b *Backend) closeRecorded(g *recorded) error {
 	return errors.Join(g.graph.Close(), g.trail.close(), b.free(g.maps))
 }

@@ -35,7 +35,7 @@ type kernel interface {
 	// workspace returns the float32 elements of scratch memory that the launches
 	// want. It is part of the arena and alive during this operation only.
 	workspace() int
-	// launches returns what computes the operation, in order.
+	// launches returns the operation's kernels, in order.
 	launches(o operands) []launch
 }
 

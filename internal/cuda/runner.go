@@ -33,7 +33,7 @@ type runner struct {
 	running bool
 	graphs  []*recorded
 	current *recorded // for the addresses as they are; nil to look it up
-	replay  *recorded // what the run replays; nil if its launches were waited for
+	replay  *recorded // the graph of the run; nil if its launches were waited for
 }
 
 // NewRunner implements engine.Executor.
@@ -49,7 +49,7 @@ func (b *Backend) NewRunner(p *engine.Program) (engine.Runner, error) {
 	return r, nil
 }
 
-// allocate makes the arena and what staging needs.
+// allocate allocates the arena and the memory of staging.
 func (r *runner) allocate() error {
 	if n := r.program.ArenaBytes(); n > 0 {
 		var err error
@@ -127,7 +127,7 @@ func (r *runner) blame(err error) error {
 		r.where(*l), r.extent(), err, checkVariable)
 }
 
-// extent names the program by what it begins and ends with.
+// extent names the program by its first and last operation.
 func (r *runner) extent() string {
 	steps := r.program.Steps
 	if len(steps) == 0 {
@@ -226,7 +226,7 @@ func (r *runner) waited(l *ready) error {
 	return r.b.compute.Synchronize()
 }
 
-// launches returns what a step runs.
+// launches returns the launches of a step.
 func (r *runner) launches(step int) []launch {
 	s := &r.program.Steps[step]
 	o := operands{out: r.values[s.Output].at}

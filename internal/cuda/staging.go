@@ -21,9 +21,9 @@ type staged struct {
 	block   *block
 	at      int // bytes from the block's begin
 	size    int
-	host    []byte // what is bound
-	version uint64 // of what is bound; see engine.Args
-	held    uint64 // of what the page-locked copy holds, if not 0
+	host    []byte // the bound buffer
+	version uint64 // of the bound buffer; see engine.Args
+	held    uint64 // of the page-locked copy, if not 0
 	from    *byte  // and which memory that was
 }
 
@@ -107,7 +107,7 @@ func (k *block) collect() (from, to int) {
 	return from, to
 }
 
-// unchanged reports whether the page-locked copy holds what is bound.
+// unchanged reports whether the page-locked copy equals the bound buffer.
 func (s *staged) unchanged() bool {
 	if s.from == nil { // nothing yet
 		return false
@@ -118,7 +118,7 @@ func (s *staged) unchanged() bool {
 	return bytes.Equal(s.pinned(), s.host)
 }
 
-// deliver copies a block's outputs from page-locked memory to what is bound.
+// deliver copies a block's outputs from page-locked memory to the bound buffers.
 func (k *block) deliver() {
 	for _, s := range k.members {
 		copy(s.host, s.pinned())
@@ -141,8 +141,8 @@ func bytesOf(b engine.Buffer) []byte {
 type lanes struct {
 	b               *Backend
 	inputs, outputs []*block
-	uploaded        *driver.Event // what the copy stream was given has landed
-	taken           *driver.Event // the compute stream has taken what landed
+	uploaded        *driver.Event // the copies of the copy stream are complete
+	taken           *driver.Event // the compute stream has read them
 }
 
 func (l *lanes) init(b *Backend) error {

@@ -36,7 +36,7 @@ const copyReach = 4
 // none stands for the number of a piece or a step that there is not.
 const none = -1
 
-// work is what one step runs: packing, and then an operation.
+// work is the work of one step: packing, and then an operation.
 type work struct {
 	kernel kernel
 	inputs []int     // the values that it reads
@@ -88,7 +88,7 @@ type use struct {
 type reference struct{ step, input int }
 
 // newStorage returns the storage of a program whose steps' operations are given.
-// Without packs all values are float32, and the operations pack what they read.
+// Without packs all values are float32, and the operations pack their inputs.
 func newStorage(p *engine.Program, kernels []kernel, packs bool) (*storage, error) {
 	l := &planner{storage: &storage{layout: engine.PlainLayout(p)}, program: p, uses: make([]use, p.NumValues())}
 	for id := range l.uses {
@@ -106,7 +106,7 @@ func newStorage(p *engine.Program, kernels []kernel, packs bool) (*storage, erro
 	return l.storage, nil
 }
 
-// add notes what step number i reads and writes.
+// add notes the values that step number i reads and writes.
 func (l *planner) add(i int, k kernel, packs bool) {
 	s := &l.program.Steps[i]
 	l.steps = append(l.steps, newWork(k, s.Inputs))
@@ -127,7 +127,7 @@ func (l *planner) add(i int, k kernel, packs bool) {
 	}
 }
 
-// newWork returns what a step runs as long as nothing is packed.
+// newWork returns the work of a step without packing.
 func newWork(k kernel, inputs []int) work {
 	return work{kernel: k, inputs: inputs, packed: slices.Repeat([]int{none}, len(inputs)), result: none}
 }

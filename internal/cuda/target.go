@@ -14,7 +14,7 @@ import (
 // have them.
 const wgmmaVariable = "EDM_CUDA_WGMMA"
 
-// target is what kernels are chosen for.
+// target decides the choice of kernels.
 type target struct {
 	precision precision
 	wgmma     bool // convolutions by the matrix products of Hopper's warpgroups

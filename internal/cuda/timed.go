@@ -71,7 +71,7 @@ func (r *runner) timeStep(i int, c *clock) (time.Duration, error) {
 		}
 		return nil
 	})
-	if err != nil { // what was started before reads the maps
+	if err != nil { // kernels that were started read the maps
 		err = errors.Join(err, r.b.compute.Synchronize())
 	}
 	if err = errors.Join(err, r.b.free(maps)); err != nil {
@@ -98,7 +98,7 @@ func newClock(b *Backend) (*clock, error) {
 	return &clock{b.compute, start, end}, nil
 }
 
-// time returns the time of what queue queues.
+// time returns the time of the work that queue queues.
 func (c *clock) time(queue func() error) (time.Duration, error) {
 	if err := c.stream.Record(c.start); err != nil {
 		return 0, err

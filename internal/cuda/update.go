@@ -15,7 +15,7 @@ import (
 // controls is the number of constants that adamLaunch reads from device memory.
 const controls = 9
 
-// optimiser is what the passes over flat buffers keep on the device.
+// optimiser is the device memory of the passes over flat buffers.
 type optimiser struct {
 	mu       sync.Mutex // one pass at a time
 	control  pointer    // [controls] float32

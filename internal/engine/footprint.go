@@ -2,11 +2,11 @@ package engine
 
 import "gorgonia.org/gorgonia"
 
-// Footprint is what a program takes of the memory that it runs in, in bytes.
+// Footprint is the memory of a program on its device, in bytes.
 type Footprint struct {
 	Arena     int64 // intermediates and scratch
 	Staging   int64 // of a device's own memory: inputs and outputs that are not mirrored
-	Allowance int64 // for what the device takes beside them and does not say before, such as the code of kernels
+	Allowance int64 // for memory that the device allocates and does not announce, such as the code of kernels
 }
 
 // Total returns the sum.
@@ -15,18 +15,18 @@ func (f Footprint) Total() int64 { return f.Arena + f.Staging + f.Allowance }
 // Planner is implemented by an Executor that takes more of its memory for a
 // program than the arena.
 type Planner interface {
-	// Beside returns what a program takes beside its arena: Staging and Allowance.
+	// Beside returns the memory of a program without its arena: Staging and Allowance.
 	Beside(p *Program, s Staged) (Footprint, error)
 }
 
-// Staged are the bytes of what a device holds of a program's inputs and outputs.
+// Staged are the bytes of a device's copies of a program's inputs and outputs.
 type Staged struct {
-	Inputs  []int // of each that is sent, or of what is sent for it
-	Made    []int // of each input that is made of what is sent
+	Inputs  []int // of each that is sent, or of its Feed
+	Made    []int // of each input that the device makes of its Feed
 	Outputs []int
 }
 
-// Given says what inputs and outputs of a program are bound to. All others are
+// Given lists the bindings of a program's inputs and outputs. All others are
 // given as they are, and nodes that are neither are passed over.
 type Given struct {
 	Mirrored gorgonia.Nodes // parts of flat buffers that are mirrored (Memory)
@@ -34,7 +34,7 @@ type Given struct {
 	Normals  gorgonia.Nodes // inputs that are fed Normals, an index for each of the first dimension
 }
 
-// Footprint returns what the program will take, before anything is allocated.
+// Footprint returns the program's memory before anything is allocated.
 func (p *Program) Footprint(g Given) (Footprint, error) {
 	var f Footprint
 	if b, ok := p.backend.(Planner); ok {
@@ -47,7 +47,7 @@ func (p *Program) Footprint(g Given) (Footprint, error) {
 	return f, nil
 }
 
-// staged returns what is staged of the inputs and outputs.
+// staged returns the bytes of the inputs and outputs that are staged.
 func (p *Program) staged(g Given) Staged {
 	mirrored, pixels, normals := p.among(g.Mirrored), p.among(g.Pixels), p.among(g.Normals)
 	var s Staged

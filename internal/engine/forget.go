@@ -108,7 +108,7 @@ func (s *scheduler) add(id int, late bool) error {
 		step.Inputs = append(step.Inputs, in)
 		step.In = append(step.In, s.values[in].shape)
 	}
-	at := len(s.Steps) // behind the steps of what was recalled
+	at := len(s.Steps) // behind the steps that recompute
 	for _, in := range step.Inputs {
 		s.values[in].last = at
 	}

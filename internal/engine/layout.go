@@ -2,7 +2,7 @@ package engine
 
 import "fmt"
 
-// Layout says what the arena of a program holds, and for how long.
+// Layout lists the pieces of a program's arena and their lifetimes.
 type Layout struct {
 	// Work is the scratch memory of each step in elements of the arena. It is
 	// alive during that step only.

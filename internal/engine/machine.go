@@ -93,7 +93,7 @@ func (m *Machine) set(id int, b Buffer, version uint64) {
 	}
 }
 
-// Program returns what the machine runs.
+// Program returns the machine's program.
 func (m *Machine) Program() *Program { return m.program }
 
 // Bind makes b the memory of an input or output of the program until the next
@@ -134,7 +134,7 @@ func (m *Machine) RunAll() error {
 	return m.Wait()
 }
 
-// Start begins a run with what the inputs hold now; Wait ends it. Between the two
+// Start begins a run with the present contents of the inputs; Wait ends it. Between the two
 // a backend with a processor of its own computes, the caller may change inputs
 // that are not mirrored (Memory), and outputs are undefined. Other backends run
 // within Start.

@@ -8,7 +8,7 @@ type Peaks struct {
 	Copy     float64            // bytes a second that a copy within the device's memory reads and writes
 }
 
-// Meter is implemented by a Backend that measures what its device can do.
+// Meter is implemented by a Backend that measures the peaks of its device.
 type Meter interface {
 	// Peaks takes a few milliseconds for each number, alone on the device.
 	Peaks() (Peaks, error)

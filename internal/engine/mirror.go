@@ -42,11 +42,11 @@ var ErrLost = errors.New("the device is lost to this process")
 // OutOfMemory says that a backend's own memory is too small, or the memory that
 // the host can give it.
 type OutOfMemory struct {
-	What    string // what the memory was for
+	What    string // the purpose of the memory
 	Planned int64  // bytes; 0 if only the device knows
 	Free    int64  // bytes of the device's memory; below 0 if it does not say
 	Host    bool   // the host's page-locked memory ran out, not the device's
-	Err     error  // what the device said, or nil
+	Err     error  // the device's error, or nil
 }
 
 func (e *OutOfMemory) Error() string {
@@ -70,8 +70,8 @@ func (e *OutOfMemory) Error() string {
 	return text
 }
 
-// Unwrap returns what the device said.
+// Unwrap returns the device's error.
 func (e *OutOfMemory) Unwrap() error { return e.Err }
 
-// mebibytes rounds up, so that what does not fit never reads as if it did.
+// mebibytes rounds up: a size that does not fit never reads as if it did.
 func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }

@@ -17,7 +17,7 @@ type block struct {
 	first, last int
 }
 
-// plan places in the arena what a layout says.
+// plan places the pieces of a layout in the arena.
 func (p *Program) plan(l Layout) {
 	for i, n := range l.Work {
 		p.Steps[i].Work.Len = n

@@ -58,7 +58,7 @@ type Program struct {
 	backend Backend
 }
 
-// Compile compiles what the outputs need for a backend. Inputs are the leaves
+// Compile compiles the nodes that the outputs need for a backend. Inputs are the leaves
 // reached; they and the outputs are memory of the caller (Machine.Bind), all
 // else lies in the arena. The graph must hold ops of internal/op and Gorgonia's
 // own gradient sums, in one float type.

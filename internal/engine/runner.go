@@ -26,10 +26,10 @@ type Runner interface {
 	// counterparts are; others are copied from and to the host by each run. The
 	// version is that of Args.
 	Bind(id int, b Buffer, version uint64)
-	// Start begins a run with what the inputs hold now. The caller may change
+	// Start begins a run with the present contents of the inputs. The caller may change
 	// inputs that are not mirrored as soon as it returns.
 	Start() error
-	// Wait ends the run: what it wrote is there. Before it no other may start.
+	// Wait ends the run: its outputs are complete. No other may start before.
 	Wait() error
 	// RunTimed is Start and Wait with the time of every step.
 	RunTimed(report func(s *Step, d time.Duration)) error
@@ -37,7 +37,7 @@ type Runner interface {
 	Close() error
 }
 
-// Role says what a value of a program is.
+// Role is the role of a value in a program.
 type Role uint8
 
 // The roles.
@@ -58,7 +58,7 @@ type Value struct {
 // NumValues returns the number of values of the program.
 func (p *Program) NumValues() int { return len(p.values) }
 
-// Value returns what value number id is.
+// Value describes value number id.
 func (p *Program) Value(id int) Value {
 	v := p.values[id]
 	return Value{Shape: v.shape, DType: v.dtype, Role: v.role, Span: v.span}

@@ -36,7 +36,7 @@ func Distance(mu1 []float64, sigma1 *mat.SymDense, mu2 []float64, sigma2 *mat.Sy
 	return d + mat.Trace(sigma1) + mat.Trace(sigma2) - 2*trace, nil
 }
 
-// check reports what makes a mean and a covariance no Gaussian.
+// check returns the faults of a mean and a covariance.
 func check(which string, mu []float64, sigma *mat.SymDense) error {
 	if len(mu) == 0 || sigma == nil || sigma.SymmetricDim() != len(mu) {
 		n := 0

@@ -17,7 +17,7 @@ type Entry struct {
 	Options sample.Settings
 }
 
-// CompareOptions say what each sampler may spend.
+// CompareOptions are the budgets of each sampler.
 type CompareOptions struct {
 	Budgets        []int     // network evaluations
 	Tolerances     []float64 // relative tolerances, of adaptive solvers; their absolute ones keep their ratio to it
@@ -81,7 +81,7 @@ func (t Trial) String() string {
 	return text
 }
 
-// Comparison is what Compare found.
+// Comparison is the result of Compare.
 type Comparison struct {
 	Dim        int
 	Trials     []Trial // entry by entry, in the order given
@@ -157,7 +157,7 @@ func plan(d sample.Denoiser, e Entry, o CompareOptions) ([]planned, error) {
 	return trials, nil
 }
 
-// tooFew says what a solver needs at least.
+// tooFew names the least evaluations of a solver.
 func tooFew(d sample.Denoiser, o sample.Settings) string {
 	o.NumSteps = 1
 	least, err := Evaluations(d, o)

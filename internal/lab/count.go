@@ -45,7 +45,7 @@ func rehearse(d sample.Denoiser, o sample.Settings) (int, error) {
 	return l.evaluations, nil
 }
 
-// ledger stands for a denoiser and counts what it would cost.
+// ledger replaces a denoiser and counts its evaluations.
 type ledger struct {
 	sample.Denoiser
 	evaluations int

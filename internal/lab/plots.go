@@ -54,7 +54,7 @@ type line struct {
 	points plotter.XYs
 }
 
-// lines returns what can be drawn with logarithmic axes.
+// lines returns the points above 0, which logarithmic axes can show.
 func (c *Comparison) lines() []line {
 	var lines []line
 	for _, t := range c.Trials {

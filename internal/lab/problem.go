@@ -10,7 +10,7 @@ import (
 	"edm/sample"
 )
 
-// Problem is what samplers are tried on: the images of some seeds.
+// Problem is the task of a comparison: the images of some seeds.
 type Problem struct {
 	Denoiser sample.Denoiser
 	Dim      int       // numbers in an image
@@ -18,7 +18,7 @@ type Problem struct {
 	Labels   []float32 // [len(Seeds), LabelDim] row-major; nil for none
 }
 
-// Validate reports what makes sampling impossible, joined into one error.
+// Validate returns every fault that makes sampling impossible, joined.
 func (p Problem) Validate() error {
 	var errs []error
 	if p.Denoiser == nil {

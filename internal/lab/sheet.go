@@ -51,7 +51,7 @@ func (c *Comparison) Sheet(shown int, decode func([]float64) (image.Image, error
 	return s.draw()
 }
 
-// caption says what a trial's images took.
+// caption names the evaluations of a trial's images.
 func (t Trial) caption() string {
 	switch {
 	case t.Note != "":

@@ -37,7 +37,7 @@ func (c *Comparison) rows() [][]string {
 	return rows
 }
 
-// allowed returns what a trial may spend.
+// allowed returns the budget of a trial.
 func (t Trial) allowed() string {
 	if t.Tolerance > 0 {
 		return fmt.Sprintf("rtol %g", t.Tolerance)

@@ -46,7 +46,7 @@ func TruncationPlot(bySteps, byRho []Truncation) (*Figure, error) {
 	return f, nil
 }
 
-// points returns what can be drawn with logarithmic axes.
+// points returns the points above 0, which logarithmic axes can show.
 func (t Truncation) points() plotter.XYs {
 	var points plotter.XYs
 	for i, v := range t.RMS {

@@ -27,7 +27,7 @@ const (
 // networkName is the preconditioner's one member.
 const networkName = "model"
 
-// configure returns what the modules' attributes say the denoiser is.
+// configure returns the denoiser that the modules' attributes describe.
 func configure(t *tree) (model.Config, error) {
 	var c model.Config
 	outer, inner := t.find(""), t.find(networkName)
@@ -51,7 +51,7 @@ func configure(t *tree) (model.Config, error) {
 	return c, nil
 }
 
-// images is what the preconditioner says of its images.
+// images are the preconditioner's attributes of its images.
 type images struct{ resolution, channels, labels, outChannels int }
 
 // agree holds the network inside to it.
@@ -165,7 +165,7 @@ func dhariwal(m *module) (unet.Config, error) {
 	return c, a.err()
 }
 
-// shape reads what both networks have with equal defaults.
+// shape reads the attributes that both networks have with equal defaults.
 func shape(a *attributes, parameters string) unet.Config {
 	if extra := a.unknown(parameters); len(extra) > 0 {
 		a.errs = append(a.errs, fmt.Errorf("%s: unknown arguments %s", a.of, strings.Join(extra, ", ")))

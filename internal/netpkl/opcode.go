@@ -14,7 +14,7 @@ const (
 	highestProto = 5
 )
 
-// form is what follows an instruction's byte.
+// form is the form of an instruction's argument.
 type form int
 
 const (

@@ -26,7 +26,7 @@ const (
 	converter    = "1"
 )
 
-// licence is what everybody who uses a published network should know.
+// licence is the licence of the published networks, for their users.
 const licence = "licence: the networks published with the EDM paper, and snapshots made of them, are CC BY-NC-SA 4.0: " +
 	"name the authors, no commercial use, share alike"
 
@@ -98,7 +98,7 @@ func candidates(path, sum string) []string {
 	return places
 }
 
-// status is what lies at a candidate's path.
+// status is the kind of file at a candidate's path.
 type status int
 
 const (

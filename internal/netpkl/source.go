@@ -7,10 +7,10 @@ import (
 	"io"
 )
 
-// windowSize is what a source reads at a time, and the most that next returns.
+// windowSize is the size of a source's reads, and the most that next returns.
 const windowSize = 4096
 
-// source reads a part of a file in order. What is skipped is never read.
+// source reads a part of a file in order. It never reads skipped bytes.
 type source struct {
 	r        io.ReaderAt
 	off, end int64 // place of the next byte; end of the part

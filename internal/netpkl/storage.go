@@ -25,7 +25,7 @@ type storage struct {
 	len  int64 // elements
 }
 
-// storageGlobals returns what the pickles inside a stored tensor may name.
+// storageGlobals returns the names allowed in the pickles inside a stored tensor.
 func storageGlobals() map[string]any {
 	out := map[string]any{}
 	for _, k := range []storageKind{

@@ -66,7 +66,7 @@ func histogram(img *image.RGBA) []tone {
 type box struct {
 	tones   []tone
 	channel int
-	weight  int // its width, times its pixels: what to split first
+	weight  int // its width, times its pixels: the greatest is split first
 }
 
 func newBox(tones []tone) box {

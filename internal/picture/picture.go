@@ -1,4 +1,4 @@
-// Package picture turns what a sampler returns into PNG files: 8-bit images,
+// Package picture turns a sampler's output into PNG files: 8-bit images,
 // grids of them, and the text chunks that say how each was made.
 package picture
 

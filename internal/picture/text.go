@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// Text is one line of what a PNG says about itself.
+// Text is one line of text in a PNG: a key and a value.
 type Text struct {
 	Key   string // 1 to 79 printable ASCII characters
 	Value string // any text without NUL

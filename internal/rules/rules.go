@@ -14,7 +14,7 @@ import (
 // Module is the project's module path.
 const Module = "edm"
 
-// Rule is what the packages that match Package may import of the project.
+// Rule lists the imports of the project that packages matching Package may have.
 type Rule struct {
 	// Package is a path below the module, as path.Match understands it.
 	Package string
@@ -116,7 +116,7 @@ func Find(rules []Rule, pkg string) (Rule, bool) {
 	return Rule{}, false
 }
 
-// Check returns what is wrong with package pkg importing the path imported, or
+// Check returns the fault of package pkg importing the path imported, or
 // nil. Imports from outside the project other than Gorgonia and "C" are free.
 func Check(rules []Rule, pkg, imported string) error {
 	r, ok := Find(rules, pkg)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// build is what is written.
+// build has the contents of the written files.
 type build struct {
 	out            string // absolute
 	header, source string
@@ -110,7 +110,7 @@ func tool(variable, usual string) []string {
 	return []string{usual}
 }
 
-// command runs a tool; the error holds what it said.
+// command runs a tool; the error has its output.
 func command(words []string) error {
 	said, err := exec.Command(words[0], words[1:]...).CombinedOutput()
 	if err != nil {

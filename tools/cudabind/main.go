@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-// config is what the command is asked for.
+// config has the values of the command line.
 type config struct {
 	binding string // directory of gorgonia.org/cu
 	calls   string // directory of our own code that calls the driver

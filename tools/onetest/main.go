@@ -42,7 +42,7 @@ func main() {
 	}
 }
 
-// listed is what go list says of a package.
+// listed is a package as go list describes it.
 type listed struct {
 	Dir, ImportPath           string
 	Module                    struct{ Dir, Path string }
@@ -110,7 +110,7 @@ func list(dir, tags string, packages []string) ([]listed, error) {
 	}
 }
 
-// goCommand runs the go command in a folder and returns what it prints.
+// goCommand runs the go command in a folder and returns its output.
 func goCommand(dir string, args ...string) (string, error) {
 	c := exec.Command("go", args...)
 	c.Dir, c.Stderr = dir, os.Stderr

@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// row is what one kernel takes on one architecture, by one release of the assembler.
+// row is the resources of one kernel on one architecture, by one release of the assembler.
 type row struct {
 	release                 string
 	module, kernel, arch    string

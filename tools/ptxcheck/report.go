@@ -15,7 +15,7 @@ var (
 	static    = regexp.MustCompile(`(\d+) bytes smem`)
 )
 
-// parseReport reads what ptxas -v prints, sorted by kernel.
+// parseReport reads the output of ptxas -v, sorted by kernel.
 func parseReport(report string, j job) ([]row, error) {
 	var rows []row
 	for line := range strings.Lines(report) {

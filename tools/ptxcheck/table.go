@@ -65,7 +65,7 @@ func kernels(rows []row) []string {
 	return slices.Compact(all)
 }
 
-// each returns what is asked of the rows, each once, in their order.
+// each returns an attribute of the rows, each value once, in their order.
 func each(rows []row, ask func(row) string) []string {
 	var all []string
 	for _, r := range rows {

@@ -36,7 +36,7 @@ func (t target) file(module string) string {
 	return module + "_sm80.ptx"
 }
 
-// flags are those that decide what is generated.
+// flags are the compiler's flags that decide the PTX.
 func (t target) flags() []string {
 	return []string{
 		"-x", "cuda", "-std=c++17", "-O3", "-ffp-contract=off",

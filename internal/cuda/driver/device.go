@@ -11,7 +11,7 @@ import (
 	"gorgonia.org/cu"
 )
 
-// What a device must have.
+// The least that a device must have.
 const (
 	// MinDriver is the least CUDA version of the driver, as the driver counts:
 	// 1000 times the major version and 10 times the minor. NVIDIA's driver 525
@@ -25,7 +25,7 @@ const (
 // may have without Function.AllowShared.
 const DefaultShared = 48 << 10
 
-// Info says what a device is.
+// Info describes a device.
 type Info struct {
 	Ordinal         int
 	Name            string
@@ -148,7 +148,7 @@ func (d *Device) Do(f func() error) error { return d.thread.do(f) }
 // opened, copies that are still queued included.
 func (d *Device) Traffic() (up, down int64) { return d.up.Load(), d.down.Load() }
 
-// Info returns what the device is.
+// Info describes the device.
 func (d *Device) Info() Info { return d.info }
 
 // FreeMem returns how many bytes of the device's memory are free.
@@ -167,7 +167,7 @@ func (d *Device) Synchronize() error {
 	return d.Do(func() error { return wrap("cuCtxSynchronize", cu.Synchronize()) })
 }
 
-// query reads what the device is.
+// query reads the properties of the device.
 func query(ordinal int, device cu.Device) (Info, error) {
 	info := Info{Ordinal: ordinal, Driver: cu.Version()}
 	var err error

@@ -72,7 +72,7 @@ type Error struct {
 	Code Code
 }
 
-// Error names the call, the code and what the driver says of it.
+// Error names the call, the code and the driver's text for it.
 func (e *Error) Error() string { return e.Call + ": " + e.Code.Error() }
 
 // Unwrap returns the code.

@@ -8,10 +8,10 @@ import "errors"
 // used on the device's thread alone.
 type held map[any]func() error
 
-// keep notes what was given out, by its handle.
+// keep notes an object by its handle.
 func (h held) keep(handle any, back func() error) { h[handle] = back }
 
-// drop forgets what is given back.
+// drop forgets an object that was destroyed.
 func (h held) drop(handle any) { delete(h, handle) }
 
 // giveBack gives everything back. The context outlives a Device that shares it

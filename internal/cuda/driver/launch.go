@@ -77,7 +77,7 @@ func (s *Stream) Launch(f *Function, grid, block [3]int, shared int, args *Args)
 	return nil
 }
 
-// checkLaunch returns what no device would take.
+// checkLaunch returns an error for a launch that no device accepts.
 func checkLaunch(grid, block [3]int, shared, allowed int) error {
 	for i, most := range [3]int{maxGridX, maxGridYZ, maxGridYZ} {
 		if grid[i] < 1 || grid[i] > most {

@@ -107,14 +107,14 @@ func (f *Function) AllowShared(n int) error {
 	return nil
 }
 
-// Usage says what a thread and a block of a kernel take.
+// Usage is the registers, shared and local memory of a kernel.
 type Usage struct {
 	Registers  int // of a thread
 	Local      int // bytes of local memory of a thread: spills and arrays
 	MaxThreads int // of a block
 }
 
-// Usage returns what the kernel takes.
+// Usage returns the kernel's registers and memory.
 func (f *Function) Usage() (Usage, error) {
 	var u Usage
 	err := f.device.Do(func() error {

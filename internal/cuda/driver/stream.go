@@ -135,7 +135,7 @@ func (d *Device) NewEvent(times bool) (*Event, error) {
 	return e, nil
 }
 
-// Synchronize waits for what the event stands for; nothing if never recorded.
+// Synchronize waits for the work before the event; it returns at once for an event that was never recorded.
 func (e *Event) Synchronize() error {
 	return e.device.Do(func() error { return wrap("cuEventSynchronize", e.event.Synchronize()) })
 }

@@ -109,7 +109,7 @@ func (m TensorMap) encode(out *[TensorMapSize]byte) C.CUresult {
 		&sizes[0], &strides[0], &box[0], C.int(m.Swizzle))
 }
 
-// check returns what the driver or the hardware would refuse, or nil.
+// check returns an error for a map that the driver or the hardware would refuse.
 func (m TensorMap) check() error {
 	rank := len(m.Sizes)
 	switch {
@@ -138,7 +138,7 @@ func (m TensorMap) check() error {
 	return m.checkRow()
 }
 
-// checkStrides returns what is wrong with the strides, or nil.
+// checkStrides returns the faults of the strides, or nil.
 func (m TensorMap) checkStrides() error {
 	within := m.Sizes[0] * m.Element.size()
 	for i, s := range m.Strides {

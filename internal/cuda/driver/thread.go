@@ -84,5 +84,5 @@ func (t *thread) do(f func() error) error {
 	}
 }
 
-// stop ends the goroutine once it has finished what it does.
+// stop ends the goroutine after its present call.
 func (t *thread) stop() { t.once.Do(func() { close(t.closing) }) }

@@ -233,7 +233,7 @@ type runner struct {
 // for when that has no counterpart.
 type value struct {
 	bound, own engine.Buffer
-	feed       engine.Feed // nil for what is bound
+	feed       engine.Feed // nil if a buffer is bound
 }
 
 // NewRunner implements engine.Executor.

@@ -1,4 +1,4 @@
-// Package optest is what the tests of every backend share: problems for each op,
+// Package optest has the parts that tests of every backend share: problems for each op,
 // over sizes that cross the blocks of kernels, and their results by definition.
 package optest
 
