@@ -16,11 +16,11 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 
 	"gorgonia.org/gorgonia"
 
 	"edm/internal/op"
+	"edm/internal/registry"
 	"edm/internal/rng"
 )
 
@@ -50,53 +50,30 @@ type Objective interface {
 	Nodes(d, y, weight *gorgonia.Node) (*gorgonia.Node, error)
 }
 
-// builder makes an objective of its constants.
-type builder = func(params map[string]float64) (Objective, error)
-
-var (
-	registering sync.RWMutex
-	registered  = map[string]builder{}
-)
-
-// Register lets New build the objective called name, so that configurations and the
-// files of runs can name it. build is called as New is; a later call with the same name
-// replaces it. The names of this package cannot be registered.
-func Register(name string, build func(params map[string]float64) (Objective, error)) error {
-	if _, taken := published()[name]; taken || name == "" || build == nil {
-		return fmt.Errorf("loss: register %q: want a name that the package does not have, and a constructor", name)
-	}
-	registering.Lock()
-	defer registering.Unlock()
-	registered[name] = build
-	return nil
-}
-
-// builders lists the constructors by name.
-func builders() map[string]builder {
-	registering.RLock()
-	defer registering.RUnlock()
-	all := maps.Clone(registered)
-	maps.Copy(all, published())
-	return all
-}
-
-func published() map[string]builder {
-	return map[string]builder{
+var byName = registry.New("loss", "objective", func() map[string]registry.Builder[Objective] {
+	return map[string]registry.Builder[Objective]{
 		EDMName: newEDM, VPName: newVP, VEName: newVE,
 		DDPMLinearName: newDDPMLinear, DDPMCosineName: newDDPMCosine, NCSNName: newNCSN,
 	}
+})
+
+// Register lets New build the objective called name, so that configurations and the
+// files of runs can name it. New calls build with its own arguments. A later call with
+// the same name replaces it; the names of this package are errors.
+func Register(name string, build func(params map[string]float64) (Objective, error)) error {
+	return byName.Register(name, build)
 }
 
 // Names returns the names New knows, sorted.
-func Names() []string { return slices.Sorted(maps.Keys(builders())) }
+func Names() []string { return byName.Names() }
 
 // New returns the objective called name. params sets constants by name
 // ("P_mean"); those left out have their published values, and nil means all of
 // them. An unknown name, an unknown constant or an impossible value is an error.
 func New(name string, params map[string]float64) (Objective, error) {
-	build, ok := builders()[name]
-	if !ok {
-		return nil, fmt.Errorf("loss: unknown objective %q, want one of %s", name, strings.Join(Names(), ", "))
+	build, err := byName.Builder(name)
+	if err != nil {
+		return nil, err
 	}
 	o, err := build(params)
 	if err != nil {

@@ -226,27 +226,3 @@ func TestNewFaults(t *testing.T) {
 		t.Error("a DDPM without levels is valid")
 	}
 }
-
-// renamed is an objective by another name.
-type renamed struct{ EDM }
-
-func (renamed) Name() string { return "renamed" }
-
-func TestRegister(t *testing.T) {
-	build := func(map[string]float64) (Objective, error) { return renamed{Default()}, nil }
-	if err := Register("renamed", build); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { delete(registered, "renamed") })
-	if o, err := New("renamed", nil); err != nil || o.Name() != "renamed" {
-		t.Errorf("New: %v, %v", o, err)
-	}
-	if !slices.Contains(Names(), "renamed") {
-		t.Errorf("names %v", Names())
-	}
-	for name, build := range map[string]func(map[string]float64) (Objective, error){EDMName: build, "": build, "nothing": nil} {
-		if err := Register(name, build); err == nil {
-			t.Errorf("%q was registered", name)
-		}
-	}
-}

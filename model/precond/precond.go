@@ -11,7 +11,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
+
+	"edm/internal/registry"
 )
 
 // Coeffs are the four scalars of EDM Eq. 7 at one noise level.
@@ -42,52 +43,28 @@ type Preconditioning interface {
 	SigmaRange() (min, max float64)
 }
 
-// builder makes a preconditioning of its constants.
-type builder = func(params map[string]float64) (Preconditioning, error)
-
-var (
-	registering sync.RWMutex
-	registered  = map[string]builder{}
-)
+var byName = registry.New("precond", "preconditioning", func() map[string]registry.Builder[Preconditioning] {
+	return map[string]registry.Builder[Preconditioning]{EDMName: newEDM, VPName: newVP, VEName: newVE, IDDPMName: newIDDPM}
+})
 
 // Register lets New build the preconditioning called name, so that configurations and
-// snapshots can name it. build is called as New is; a later call with the same name
-// replaces it. The names of this package cannot be registered.
+// snapshots can name it. New calls build with its own arguments. A later call with the
+// same name replaces it; the names of this package are errors.
 func Register(name string, build func(params map[string]float64) (Preconditioning, error)) error {
-	if _, taken := published()[name]; taken || name == "" || build == nil {
-		return fmt.Errorf("precond: register %q: want a name that the package does not have, and a constructor", name)
-	}
-	registering.Lock()
-	defer registering.Unlock()
-	registered[name] = build
-	return nil
-}
-
-// builders lists the constructors by name.
-func builders() map[string]builder {
-	registering.RLock()
-	defer registering.RUnlock()
-	all := maps.Clone(registered)
-	maps.Copy(all, published())
-	return all
-}
-
-func published() map[string]builder {
-	return map[string]builder{EDMName: newEDM, VPName: newVP, VEName: newVE, IDDPMName: newIDDPM}
+	return byName.Register(name, build)
 }
 
 // Names returns the names New knows, sorted.
-func Names() []string { return slices.Sorted(maps.Keys(builders())) }
+func Names() []string { return byName.Names() }
 
 // New returns the preconditioning called name. params sets constants by name
 // ("sigma_data"); those left out have their published values, and nil means all
 // of them. An unknown name, an unknown constant or an impossible value is an
 // error.
 func New(name string, params map[string]float64) (Preconditioning, error) {
-	build, ok := builders()[name]
-	if !ok {
-		return nil, fmt.Errorf("precond: unknown preconditioning %q, want one of %s",
-			name, strings.Join(Names(), ", "))
+	build, err := byName.Builder(name)
+	if err != nil {
+		return nil, err
 	}
 	p, err := build(params)
 	if err != nil {

@@ -84,24 +84,3 @@ func TestNewFaults(t *testing.T) {
 		}
 	}
 }
-
-// renamed is a preconditioning by another name.
-type renamed struct{ EDM }
-
-func (renamed) Name() string { return "renamed" }
-
-func TestRegister(t *testing.T) {
-	build := func(map[string]float64) (Preconditioning, error) { return renamed{DefaultEDM()}, nil }
-	if err := Register("renamed", build); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { delete(registered, "renamed") })
-	if p, err := New("renamed", nil); err != nil || p.Name() != "renamed" {
-		t.Errorf("New: %v, %v", p, err)
-	}
-	for name, build := range map[string]func(map[string]float64) (Preconditioning, error){EDMName: build, "": build, "nothing": nil} {
-		if err := Register(name, build); err == nil {
-			t.Errorf("%q was registered", name)
-		}
-	}
-}
