@@ -45,10 +45,10 @@ cuda-sums: cuda-emulator # products whose sums are cut off as tensor cores may d
 
 emulator-test: # tests of the emulated driver, and of what kernels compute numbers by
 	bash internal/cuda/kernels/test/run.sh
-	bash internal/cuda/emulator/test.sh build/cuda/emulator-test
+	bash tools/cudaemu/test.sh build/cuda/emulator-test
 
 cuda-emulator: # the emulated driver
-	bash internal/cuda/emulator/build.sh build/cuda/emulator
+	bash tools/cudaemu/build.sh build/cuda/emulator
 
 # The CI runs the same tests by internal/cuda/ongpu/first.sh instead (cuda-first).
 cuda-emulated: cuda-binding cuda-emulator
@@ -70,13 +70,13 @@ cuda-first: gpu-bundle-small cuda-emulator ## the first run on a GPU, rehearsed 
 CUDA_RACES_SKIP = AttentionBits|ConvBits|ChangesNoBit|TestAttention$$/./_32,_32|TestConv$$/./(_28,_28|_12,_32)
 
 cuda-races: cuda-binding ## the tests of the operations with every access of the kernels checked
-	EDM_EMULATOR_RACES=1 bash internal/cuda/emulator/build.sh build/cuda/emulator-races
+	EDM_EMULATOR_RACES=1 bash tools/cudaemu/build.sh build/cuda/emulator-races
 	rm -f build/cuda/emulator-races/launched
 	. build/cuda/env.sh && export EDM_CUDA_DRIVER="$(CURDIR)/build/cuda/emulator-races/libcuda.so.1" && \
 		export EDM_EMULATOR_SEED=2 EDM_EMULATOR_LAUNCHED="$(CURDIR)/build/cuda/emulator-races/launched" && \
 		EDM_EMULATOR_COPIES=late $(GO) test -count=1 -tags gpu -skip '$(CUDA_RACES_SKIP)' ./internal/cuda && \
 		EDM_EMULATOR_CAPABILITY=9.0 $(GO) test -count=1 -tags gpu -run 'TestConv$$/bf16-wgmma/_9,_18' ./internal/cuda
-	bash internal/cuda/emulator/launched.sh build/cuda/emulator-races/launched
+	bash tools/cudaemu/launched.sh build/cuda/emulator-races/launched
 
 cuda-binding: # a header and a library for gorgonia.org/cu, and the flags to build with them
 	$(GO) mod download gorgonia.org/cu

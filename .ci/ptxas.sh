@@ -32,7 +32,7 @@ for name in newest driver; do
 	mkdir "$work/$name/tools"
 	ln -s "$disassembler" "$(tool $name ptxas)" "$work/$name/tools"
 done
-hopper=$PWD/internal/cuda/emulator/test/hopper
+hopper=$PWD/tools/cudaemu/test/hopper
 mkdir "$work/hopper"
 go run -C tools ./ptxgen -kernels "$hopper" -out "$work/hopper"
 go build -C tools -o "$work/ptxcheck" ./ptxcheck

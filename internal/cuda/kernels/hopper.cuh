@@ -30,7 +30,7 @@ enum class Swizzle : unsigned { none = 0, bytes128 = 1, bytes64 = 2, bytes32 = 3
 enum class Major : int { k = 0, mn = 1 };
 
 #ifdef EDM_EMULATOR
-#include "../emulator/hopper.h"
+#include "../../../tools/cudaemu/hopper.h"
 #else
 #include "async.cuh"
 #include "wgmma.cuh"

@@ -21,7 +21,7 @@ using int64 = long long;
 using uint64 = unsigned long long;
 
 #ifdef EDM_EMULATOR
-#include "../emulator/device.h"
+#include "../../../tools/cudaemu/device.h"
 #else
 
 #define __global__ __attribute__((global))

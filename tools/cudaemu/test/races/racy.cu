@@ -1,5 +1,5 @@
 // Kernels with races, each of one kind, and their neighbours that have none.
-#include "../../../kernels/prelude.cuh"
+#include "../../../../internal/cuda/kernels/prelude.cuh"
 
 // both_write has two warps write one number.
 KERNEL void LAUNCH_BOUNDS(64, 1) both_write(float* y) {

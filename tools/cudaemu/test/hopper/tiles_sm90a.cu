@@ -1,7 +1,7 @@
 // Tiles loaded by tensor map, and products of them in a pipeline.
-#include "../../../kernels/prelude.cuh"
+#include "../../../../internal/cuda/kernels/prelude.cuh"
 
-#include "../../../kernels/hopper.cuh"
+#include "../../../../internal/cuda/kernels/hopper.cuh"
 
 // tile copies one box of `words` words to y, as it lies in shared memory.
 KERNEL void LAUNCH_BOUNDS(128, 1)

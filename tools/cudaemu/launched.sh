@@ -4,7 +4,7 @@
 #   bash launched.sh FILE
 set -euo pipefail
 launched=${1:?usage: launched.sh FILE}
-ptx=$(dirname "${BASH_SOURCE[0]}")/../ptx
+ptx=$(dirname "${BASH_SOURCE[0]}")/../../internal/cuda/ptx
 
 kernels=$(sed -n 's/^\.visible \.entry \([A-Za-z0-9_]*\).*/\1/p' "$ptx"/*.ptx | sort -u)
 [[ -n $kernels ]] || { echo "no kernels in $ptx"; exit 1; }

@@ -1,5 +1,5 @@
 // Kernels that are right.
-#include "../../kernels/prelude.cuh"
+#include "../../../internal/cuda/kernels/prelude.cuh"
 
 // block_sum writes each block's sum of its part of x, in a tree.
 KERNEL void LAUNCH_BOUNDS(256, 1) block_sum(const float* x, float* y) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the emulated driver with the project's kernels:
 #   bash build.sh OUTDIR [KERNEL.cu ...]
-# writes OUTDIR/libcuda.so.1. Without sources it takes ../kernels/*.cu. CXX names
+# writes OUTDIR/libcuda.so.1. Without sources it takes internal/cuda/kernels/*.cu. CXX names
 # the compiler (g++ or clang++), EDM_EMULATOR_CXXFLAGS adds flags for all files,
 # and EDM_EMULATOR_RACES=1 makes kernels whose every access to memory is checked.
 # Objects stay in OUTDIR/objects; what is newer than its sources is kept.
@@ -11,7 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${1:?usage: build.sh OUTDIR [KERNEL.cu ...]}
 shift
 cxx=${CXX:-g++}
-if (($#)); then kernels=("$@"); else kernels=("$here"/../kernels/*.cu); fi
+if (($#)); then kernels=("$@"); else kernels=("$here"/../../internal/cuda/kernels/*.cu); fi
 mkdir -p "$out/objects"
 exec 9>"$out/lock" # one build at a time
 flock 9

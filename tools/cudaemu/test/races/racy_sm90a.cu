@@ -1,8 +1,8 @@
 // Kernels with races among some threads of a block, as sm_90a's barriers order
 // them, and their neighbours that have none.
-#include "../../../kernels/prelude.cuh"
+#include "../../../../internal/cuda/kernels/prelude.cuh"
 
-#include "../../../kernels/hopper.cuh"
+#include "../../../../internal/cuda/kernels/hopper.cuh"
 
 // two_of_three hands numbers on between two warps; the third comes to no barrier
 // and reads as well if `third` says so.

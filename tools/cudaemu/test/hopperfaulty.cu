@@ -1,8 +1,8 @@
 // Kernels for sm_90a that are wrong, each fault in one way. `fault` chooses it; 0
 // is none.
-#include "../../kernels/prelude.cuh"
+#include "../../../internal/cuda/kernels/prelude.cuh"
 
-#include "../../kernels/hopper.cuh"
+#include "../../../internal/cuda/kernels/hopper.cuh"
 
 #include "hopperfaults.h"
 

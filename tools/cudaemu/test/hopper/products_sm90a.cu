@@ -1,7 +1,7 @@
 // Products of a warpgroup whose operands the host has laid out.
-#include "../../../kernels/prelude.cuh"
+#include "../../../../internal/cuda/kernels/prelude.cuh"
 
-#include "../../../kernels/hopper.cuh"
+#include "../../../../internal/cuda/kernels/hopper.cuh"
 
 // fill copies words to shared memory by ordinary writes.
 DEVICE void fill(unsigned* shared, const unsigned* words, int count) {

@@ -1,5 +1,5 @@
 // Kernels that are wrong, each in one way.
-#include "../../kernels/prelude.cuh"
+#include "../../../internal/cuda/kernels/prelude.cuh"
 
 // missing_barrier reads what a thread of another warp wrote.
 KERNEL void LAUNCH_BOUNDS(64, 1) missing_barrier(float* y) {
