@@ -85,7 +85,7 @@ func maxDistance(ctx context.Context, ds Dataset, mean []float64, o InspectOptio
 // distance returns the largest distance found, in 8-bit units.
 func (s *search) distance() float64 { return math.Sqrt(float64(s.best.square)) }
 
-// bound returns what no pair with an image of rank k or later exceeds.
+// bound returns an upper bound of the distances of pairs with an image of rank k or later.
 func (s *search) bound(k int) float64 { return s.radius[0] + s.radius[max(k, 1)] }
 
 // possible reports whether an image of rank k or later may be in a pair

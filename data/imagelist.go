@@ -16,8 +16,8 @@ type imageList struct {
 	ignored   int
 }
 
-// add takes a file. What is neither an image nor dataset.json is ignored, but
-// an image format that cannot be read is an error.
+// add adds a file. It ignores files that are neither images nor dataset.json. An image
+// format that cannot be read is an error.
 func (l *imageList) add(name string) error {
 	if isHidden(name) {
 		return nil
@@ -43,8 +43,8 @@ func (l *imageList) add(name string) error {
 	return nil
 }
 
-// isHidden tells whether some element of the path starts with a dot or is what
-// macOS adds to zips.
+// isHidden reports whether an element of the path starts with a dot or is a folder
+// that macOS adds to zips.
 func isHidden(name string) bool {
 	return slices.ContainsFunc(strings.Split(name, "/"), func(s string) bool {
 		return strings.HasPrefix(s, ".") || s == "__MACOSX"

@@ -110,8 +110,8 @@ func tooLarge(size int64) error {
 	return fmt.Errorf("%d bytes: expected at most %d for an image file", size, maxImageBytes)
 }
 
-// newImages checks the headers of all files, and what has an alpha channel in
-// full, and settles the shape.
+// newImages checks the headers of all files, decodes those with an alpha channel, and
+// decides the shape.
 func newImages(path string, source imageSource, files []string, o Options) (*images, error) {
 	m := &images{
 		source: source, path: path, files: files, resolution: o.Resolution,

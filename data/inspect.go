@@ -99,7 +99,7 @@ func Inspect(ctx context.Context, ds Dataset, o InspectOptions) (Report, error) 
 	return r, nil
 }
 
-// counts is what one pass over the images gives. Its numbers are exact, so the
+// counts is the result of one pass over the images. Its numbers are exact, so the
 // order of the work does not matter.
 type counts struct {
 	values   [][256]int64 // of each channel

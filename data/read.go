@@ -79,8 +79,8 @@ func unpack(r io.Reader, size int64) (io.Reader, int64, error) {
 	return z, size * maxDeflate, nil
 }
 
-// readExactly reads n bytes. Memory grows with what arrives, so that a false n
-// costs nothing.
+// readExactly reads n bytes. Memory grows with the bytes that arrive, so that a false
+// n costs nothing.
 func readExactly(r io.Reader, n int64) ([]byte, error) {
 	buf := make([]byte, 0, min(n, 1<<20))
 	for int64(len(buf)) < n {
@@ -96,8 +96,8 @@ func readExactly(r io.Reader, n int64) ([]byte, error) {
 	return buf, nil
 }
 
-// expectEnd reports data that follows what was read. On gzip and zip it also
-// checks the checksum.
+// expectEnd returns an error for data behind the end. On gzip and zip it also checks
+// the checksum.
 func expectEnd(r io.Reader) error {
 	var b [1]byte
 	for {
@@ -127,7 +127,7 @@ func (c *capped) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// whole turns the end of a file in the middle of something into what it is.
+// whole turns the end of a file in the middle of a read into the error of a truncated file.
 func whole(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

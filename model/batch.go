@@ -10,8 +10,8 @@ import (
 	"edm/internal/rng"
 )
 
-// Batch is what the loss of n images is computed from. Pixels and drawn noise take
-// fewer bytes to a GPU than Images and Noise, which are for what is neither.
+// Batch is the input of the loss of n images. Pixels and drawn noise need fewer bytes
+// on the way to a GPU than Images and Noise, which hold any other values.
 type Batch struct {
 	Pixels  []uint8   // [n,C,H,W], clean: 0 stands for -1, 255 for 1
 	Images  []float32 // [n,C,H,W], clean; nil for those of Pixels

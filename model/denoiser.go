@@ -87,10 +87,10 @@ func (d *Denoiser) denoise(ctx context.Context, dst, x, sigmas []float64, labels
 	return nil
 }
 
-// part returns how many of n images to take at once: a whole batch, or a power of
-// two of what remains. Each number of images is a program with memory of its
-// own, and adaptive solvers ask for fewer images as some finish: with every
-// number there would be as many programs as images.
+// part returns the number of images, of n, to evaluate at once: a whole batch, or a
+// power of two of the rest. Each number of images needs a program with its own memory,
+// and adaptive solvers ask for fewer images as some finish: with every number there
+// would be as many programs as images.
 func (d *Denoiser) part(n int) int {
 	if n >= d.batch {
 		return d.batch

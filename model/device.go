@@ -12,8 +12,8 @@ import (
 	"edm/internal/engine"
 )
 
-// ErrLost says that a device failed for good while it computed. What it held is
-// lost, and this process cannot use it again.
+// ErrLost says that a device failed for good while it computed. The contents of its
+// memory are lost, and this process cannot use it again.
 var ErrLost = engine.ErrLost
 
 // ErrUnsupported says that a device cannot run a program that the processor can.

@@ -34,8 +34,8 @@ func newGraph(n int, dtype tensor.Dtype) *graph {
 	return &graph{ExprGraph: gorgonia.NewGraph(), dtype: dtype, n: n}
 }
 
-// given returns what inputs and outputs are bound to. Those that lie in flat buffers
-// have counterparts on a GPU.
+// given returns the bindings of inputs and outputs. Those that lie in flat buffers
+// have copies on a GPU.
 func (g *graph) given() engine.Given {
 	mirrored := slices.Clone(g.flat)
 	for _, p := range g.params {

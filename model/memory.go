@@ -9,11 +9,10 @@ import (
 	"edm/internal/sysmem"
 )
 
-// Mirror gives flat buffers counterparts with the same contents in the memory of
-// a device that has one of its own, a GPU. From then on programs and the
-// optimiser work on the counterparts: Upload what the host changes, and Download
-// before the host reads. On other devices there is nothing to do, and neither
-// fails. All or none of the buffers are mirrored.
+// Mirror copies flat buffers to the memory of a device that has its own, a GPU. From
+// then on programs and the optimiser use the device's copies: call Upload after the
+// host changes a buffer, and Download before the host reads one. On other devices all
+// three do nothing and succeed. Mirror copies all buffers or none.
 func (d *Device) Mirror(flat ...[]float32) error {
 	m, ok := d.backend.(engine.Memory)
 	if !ok {
@@ -88,9 +87,9 @@ type holds struct {
 }
 
 // hold mirrors the weights of a denoiser, so that its programs for all numbers of
-// images share one copy of them. It holds those of one denoiser of a model at a
-// time: the weights of one before are copied by each program that still runs
-// them. What the owner mirrored stays as it is.
+// images share one copy. It mirrors those of one denoiser of a model at a time;
+// programs that still run the weights of an earlier one copy them. Buffers that the
+// owner mirrored stay as they are.
 func (d *Device) hold(m *Model, weights []float32) error {
 	memory, ok := d.backend.(engine.Memory)
 	if !ok || len(weights) == 0 {
@@ -119,7 +118,7 @@ func (d *Device) hold(m *Model, weights []float32) error {
 	return nil
 }
 
-// yield gives back what is held of a slice that its owner mirrors.
+// yield frees the copies made by hold of parts of a slice that its owner mirrors.
 func (d *Device) yield(flat []float32) error {
 	d.holds.mu.Lock()
 	defer d.holds.mu.Unlock()

@@ -109,9 +109,9 @@ func (p *program) input(n *gorgonia.Node) ([]float32, error) {
 	return b, p.Bind(n, engine.Buffer{F32: b})
 }
 
-// setWeights binds a flat buffer of weights. A version other than 0 stands for
-// their contents among all weights of the model: kernels may keep what they
-// derive from them.
+// setWeights binds a flat buffer of weights. A version other than 0 identifies their
+// contents among all weights of the model: kernels may cache values computed from
+// them.
 func (p *program) setWeights(flat []float32, version uint64) error {
 	if len(flat) != p.layout.Size {
 		return fmt.Errorf("model: weights of %d elements, want %d", len(flat), p.layout.Size)

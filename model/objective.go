@@ -206,8 +206,7 @@ func (l *Loss) N() int { return l.n }
 // Program returns the compiled program, for its plan and profile.
 func (l *Loss) Program() *engine.Machine { return l.program.Machine }
 
-// Close gives back what the device allocated for the program, which must not run
-// again.
+// Close frees the device's memory of the program, which must not run again.
 func (l *Loss) Close() error { return l.program.Close() }
 
 // Run computes the loss of each image of b, as a mean over its pixels, into

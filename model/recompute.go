@@ -15,9 +15,8 @@ import (
 // Recompute says which values a training program computes again for the
 // gradients in place of keeping them from the forward pass (gradient
 // checkpointing: Chen et al. 2016): less memory for more time and the same bits.
-// They are images inside the residual blocks; what a block gives to the next is
-// kept, and so are the statistics of norms and attention. The zero value keeps
-// everything.
+// They are images inside the residual blocks. The outputs of blocks stay in memory,
+// and so do the statistics of norms and attention. The zero value keeps everything.
 type Recompute struct {
 	Levels []int // image sizes at which all of them are computed again
 	Light  bool  // those that take no matrix product are, at every size: norms, dropout, joins, changes of size
@@ -71,8 +70,8 @@ type LossPlan struct {
 	Recomputed float64 // of Flops, those that compute values again
 }
 
-// PlanLoss returns what a run of NewRecomputingLoss's program needs, or of
-// NewLoss's without training, and allocates none of it.
+// PlanLoss returns the memory and work of a run of NewRecomputingLoss's program, or of
+// NewLoss's without training. It allocates none of that memory.
 func (m *Model) PlanLoss(o Objective, n int, training bool, r Recompute) (LossPlan, error) {
 	g, err := m.lossGraph(o, n, training)
 	if err != nil {

@@ -7,9 +7,8 @@ import (
 	"edm/internal/engine"
 )
 
-// machine returns a machine for a program of n images, or an error that says
-// what batch would fit. The plan is compared with what is free before anything is
-// allocated.
+// machine returns a machine for a program of n images, or an error that names a batch
+// that fits. It compares the plan with the free memory before it allocates any.
 func (d *Device) machine(p *engine.Program, n int, need engine.Footprint) (*engine.Machine, error) {
 	if free, ok := d.FreeMemory(); ok && need.Total() > free {
 		full := &engine.OutOfMemory{What: "a program", Planned: need.Total(), Free: free}
@@ -51,7 +50,7 @@ func (e *MemoryError) Error() string {
 	return text + "not one image fits: use a smaller network, or recompute in training"
 }
 
-// unplanned is Error where the plan does not say what would fit.
+// unplanned is Error where the plan cannot name a batch that fits.
 func (e *MemoryError) unplanned() string {
 	what, other := "", ""
 	if e.Images > 0 {
@@ -87,7 +86,7 @@ func fitting(n int, need engine.Footprint, held int64, err error) error {
 		return err
 	}
 	if full.Host || full.Free < 0 || need.Total() <= full.Free+held {
-		// The plan does not say what would fit: there is less than it knows of.
+		// The plan cannot name a batch that fits: less memory is free than it assumes.
 		return &MemoryError{Images: n, Host: full.Host, Err: err}
 	}
 	return newMemoryError(n, need.Total(), full.Free+held, err)
@@ -105,6 +104,6 @@ func (p *program) Wait() error { return p.fitting(p.Machine.Wait()) }
 // RunAll runs the program, as the machine's does.
 func (p *program) RunAll() error { return p.fitting(p.Machine.RunAll()) }
 
-// fitting adds to an error of a run for want of memory what batch would fit. The
-// arena is there by then.
+// fitting adds a batch that fits to the error of a run that found too little memory.
+// The arena is allocated by then.
 func (p *program) fitting(err error) error { return fitting(p.n, p.need, p.need.Arena, err) }

@@ -49,7 +49,7 @@ func (l Layout) SetTensors(flat []float32, tensors map[string]safetensors.Tensor
 	return nil
 }
 
-// tableName is what the published checkpoints call the noise levels of an iDDPM
+// tableName is the name in published checkpoints of the noise levels of an iDDPM
 // network: a buffer of the denoiser, not of the network inside it.
 const tableName = "u"
 
@@ -74,8 +74,8 @@ func (m *Model) Snapshot(weights []float32) (*safetensors.File, error) {
 	return f, nil
 }
 
-// SnapshotConfig returns what a snapshot says its denoiser is, and the tensors
-// of its network. The noise levels in an iDDPM snapshot win over the formula.
+// SnapshotConfig returns the configuration of a snapshot's denoiser, and the tensors
+// of its network. The noise levels in an iDDPM snapshot replace those of the formula.
 func SnapshotConfig(f *safetensors.File) (Config, map[string]safetensors.Tensor, error) {
 	var c Config
 	text, ok := f.Metadata[MetadataKey]

@@ -58,9 +58,9 @@ func (s DPMPP3MSDE) Integrate(r *Run) error {
 	return nil
 }
 
-// correct adds to r.X what the change of the denoised image during step i
-// contributes: phi_2 times its slope minus phi_3 times its second difference, in
-// units of the step, from what steps there were before.
+// correct adds to r.X the effect of the change of the denoised image during step i:
+// phi_2 times its slope minus phi_3 times its second difference, in units of the step,
+// from the steps before.
 func (s DPMPP3MSDE) correct(r *Run, i int, h, h1, h2 float64) {
 	if i == 0 {
 		return

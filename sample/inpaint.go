@@ -12,15 +12,13 @@ import (
 // over a longer batch; both are copied.
 //
 // Every solver keeps the known pixels: at every noise level they are known +
-// sigma n, which is what den sees beside the others, and the last step ends at
-// D'. (With another Schedule or Scaling than EDM's they come as near to known as
-// the solver is exact.) The other pixels are drawn to what fits, the more surely
-// the more is known and with fresh noise; they are not exactly distributed as
-// they should be given the known.
+// sigma n, as den sees them, and the last step ends at D'. (With another process than
+// EDM's they come as near to known as the solver is exact.) The other pixels are drawn
+// to fit, the better the more pixels are known, and better with fresh noise. Their
+// distribution is not exactly the conditional one.
 //
-// Wrap guidance and anything else first: with [N, Dim] values the result must be
-// what the sampler is given, so that an adaptive solver can tell it which images
-// it asks for. Lengths that do not fit, values that are not finite and a mask
+// Wrap guidance and anything else first: with [N, Dim] values the sampler must get the
+// result itself, so that an adaptive solver can tell it which images it asks for. Lengths that do not fit, values that are not finite and a mask
 // outside [0, 1] are errors.
 func Inpaint(den Denoiser, known, mask []float64) (Denoiser, error) {
 	if den == nil {
@@ -80,7 +78,7 @@ func (p *inpainter) denoiseImages(ctx context.Context, dst, x, sigmas []float64,
 	return nil
 }
 
-// blend replaces what is known in dst, which is at offset at in the mask.
+// blend replaces the known pixels in dst, which is at offset at in the mask.
 func (p *inpainter) blend(dst []float64, at int) {
 	known, mask := p.known[at:at+len(dst)], p.mask[at:at+len(dst)]
 	for j, m := range mask {

@@ -14,9 +14,9 @@ import (
 	"edm/unet"
 )
 
-// Config is everything that decides what a training run computes, and how
-// often it reports and saves. Every default is resolved from the preset: the
-// saved configuration repeats the run. Times are counted in images.
+// Config has every option that decides the numbers of a training run, and how often
+// it reports and saves. Defaults are resolved from the preset, so the saved
+// configuration repeats the run. Times are counted in images.
 type Config struct {
 	Data   string `yaml:"data"`   // dataset: "demo" or a path
 	Preset string `yaml:"preset"` // where the other defaults came from
@@ -72,8 +72,8 @@ type Config struct {
 	Keep int `yaml:"keep"` // states kept
 }
 
-// Network returns the architecture. Its structure is that of Arch; what the
-// configuration says goes over it.
+// Network returns the architecture: the structure of Arch with the options of the
+// configuration.
 func (c Config) Network() unet.Config {
 	n := unet.DefaultConfig()
 	n.Arch, n.ImgResolution, n.InChannels, n.OutChannels, n.LabelDim = c.Arch, c.Resolution, c.Channels, c.Channels, c.Classes

@@ -113,9 +113,8 @@ func (r *run) validate(t *Tick) error {
 	return nil
 }
 
-// finish writes what is missing at the end: a state, a snapshot and the last
-// tick, each in spite of the others' failures. A run that was told to stop does
-// so without the time of a validation.
+// finish writes the last state, snapshot and tick, if they are missing; a failure of
+// one does not prevent the others. A run that was told to stop skips the validation.
 func (r *run) finish(stopped bool) error {
 	var errs []error
 	if r.stateAt != r.nimg {

@@ -52,10 +52,10 @@ func (c Config) Objective() (loss.Objective, error) {
 	return o, nil
 }
 
-// Complete fills in what a configuration may leave out: the objective is that of
-// the preconditioning, and every constant of both has a value, those of edm in
-// keys of their own (its range is left out where it has no limits). Files of earlier versions, which knew edm alone, are
-// completed to what they meant. Faults are left for Validate.
+// Complete fills in options that a configuration may omit: the objective is that of
+// the preconditioning, and every constant of both gets a value, those of edm in keys
+// of their own (without its range where that has no limits). Files of earlier
+// versions, which knew edm alone, keep their meaning. Validate reports the faults.
 func (c *Config) Complete() {
 	if c.Loss == "" {
 		c.Loss = OwnLoss(c.Precond)
@@ -173,7 +173,7 @@ func (c Config) pipe() (*augment.Pipe, error) {
 	return p, nil
 }
 
-// checkPipe reports what keeps a valid probability from being an augmentation.
+// checkPipe returns the fault of an augmentation with a valid probability.
 func (c Config) checkPipe() error {
 	if !(c.Augment >= 0 && c.Augment <= 1) || c.Resolution < 1 || c.Channels < 1 {
 		return nil // reported by themselves

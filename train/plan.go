@@ -22,8 +22,8 @@ type PlanInfo struct {
 	SecondsPerImage float64 // measured on one microbatch
 }
 
-// Estimate compiles a configuration and returns what a run would need but for
-// the time. It allocates none of that.
+// Estimate compiles a configuration and returns the memory and work of a run. It
+// allocates none of that memory.
 func Estimate(c Config, d *model.Device) (PlanInfo, error) {
 	m, o, err := c.build(d)
 	if err != nil {
@@ -79,9 +79,9 @@ type Trade struct {
 	Work       float64 // operations beyond those of keeping all, as a fraction of them
 }
 
-// Trades returns what the memory of a step and its work would be for nothing
-// recomputed, for what takes no products, and for the network's levels, largest
-// first, each with those before. It allocates none of that memory.
+// Trades returns the memory and work of a step for several choices: nothing
+// recomputed, values without products recomputed, and then the network's levels,
+// largest first, each with those before. It allocates none of that memory.
 func Trades(c Config, d *model.Device) ([]Trade, error) {
 	m, o, err := c.build(d)
 	if err != nil {

@@ -50,8 +50,8 @@ func Preset(name string) (Config, error) {
 	return c, nil
 }
 
-// published sets what the paper's own runs have in common, and what they differ
-// in.
+// published sets the options of the paper's own runs: those they share, and those of
+// each.
 func (c *Config) published(duration float64, batch, micro int, lr, augment float64) {
 	c.Duration, c.Batch, c.Micro, c.LR, c.Augment = duration, batch, micro, lr, augment
 	c.LRRampup, c.EMA = 10, 0.5

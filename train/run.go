@@ -95,8 +95,8 @@ func (c Config) fits(ds data.Dataset) error {
 	return errors.Join(errs...)
 }
 
-// SetData takes from a dataset what the data decides: image size, channels,
-// classes if conditional, and a held-out part of at most a twentieth.
+// SetData sets the options that the data decides: image size, channels, classes if
+// conditional, and a held-out part of at most a twentieth.
 func (c *Config) SetData(ds data.Dataset) {
 	c.Resolution, c.Channels, c.Classes = ds.Shape().Height, ds.Shape().Channels, 0
 	if c.Cond {
@@ -127,7 +127,7 @@ func newRun(c Config, o Options) (*run, error) {
 	return r, nil
 }
 
-// prepare sets up what is beside the stepper.
+// prepare sets up statistics, fingerprint and validation.
 func (r *run) prepare() error {
 	objective, err := r.config.Objective()
 	if err != nil {
@@ -202,8 +202,8 @@ func (r *run) begin() error {
 			return err
 		}
 	}
-	// The state comes before the configuration: what is in the folder continues
-	// at any moment, also a run that is killed before its first tick.
+	// The state comes before the configuration: the folder can be resumed at any
+	// moment, also after a kill before the first tick.
 	if r.stateAt != r.nimg || r.options.Force {
 		if err := r.saveState(); err != nil {
 			return err

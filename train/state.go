@@ -179,8 +179,8 @@ func (r *run) restore(f *safetensors.File) error {
 	return nil
 }
 
-// compare refuses to resume with options or data that change the numbers, and
-// warns of what changes their rounding.
+// compare refuses to resume with options or data that change the numbers, and warns
+// of options that change their rounding.
 func (r *run) compare(old Config, meta map[string]string) error {
 	lines, err := r.config.changes(old)
 	if err != nil {
@@ -230,8 +230,8 @@ func (r *run) transfer(path string) error {
 	return nil
 }
 
-// transferable returns what a snapshot is and its tensors that the configuration
-// has a place for.
+// transferable returns the configuration of a snapshot, and those of its tensors that
+// this configuration has a place for.
 func (c Config) transferable(f *safetensors.File) (from model.Config, tensors map[string]safetensors.Tensor, err error) {
 	from, tensors, err = model.SnapshotConfig(f)
 	if err == nil && from.Network.AugmentDim > 0 && c.Augment == 0 {

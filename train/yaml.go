@@ -79,9 +79,9 @@ func checkIntegers(text []byte) error {
 func (c Config) YAML() ([]byte, error) { return yaml.Marshal(c) }
 
 // LoadConfig returns the configuration of a run: path is its folder or one of
-// its state files. What decides the numbers comes from the state, which is what
-// continues; when to stop, report and save comes from the folder's config.yaml
-// where there is one.
+// its state files. Options that decide the numbers come from the state, since the
+// state continues. Options that decide when to stop, report and save come from the
+// folder's config.yaml if it has one.
 func LoadConfig(path string) (Config, error) {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -186,9 +186,9 @@ func (c Config) saveConfig(dir string) error {
 }
 
 // free lists the keys that may change on resume: they decide when to stop,
-// report and save, where the data lies (its fingerprint is compared instead),
-// what is kept in memory, or how a batch is split and what computes it (which
-// change rounding only, and are warned of).
+// report and save, where the data lies (its fingerprint is compared instead), which
+// values stay in memory, or how a batch is split and on which device it runs (these
+// change rounding only, and cause a warning).
 func free() map[string]bool {
 	return map[string]bool{
 		"data": true, "preset": true, "transfer": true, "duration": true, "micro": true,
@@ -197,8 +197,8 @@ func free() map[string]bool {
 	}
 }
 
-// changes describes how c differs from an earlier configuration in what
-// decides the numbers: one line a key.
+// changes lists the keys in which c differs from an earlier configuration, of those
+// that decide the numbers: one line a key.
 func (c Config) changes(old Config) ([]string, error) {
 	now, err := c.fields()
 	if err != nil {

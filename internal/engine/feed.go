@@ -46,8 +46,8 @@ type Normals struct {
 // Draws are sent as int64: seed and stream, and then the indices.
 const drawBytes, drawHead = 8, 2
 
-// Words returns what is sent for the draws, in the memory of to as far as that
-// suffices.
+// Words returns the words that are sent for the draws, in the memory of to as far as
+// that suffices.
 func (d Normals) Words(to []int64) []int64 {
 	return append(append(to[:0], int64(d.Seed), int64(d.Stream)), d.Index...)
 }
@@ -68,8 +68,8 @@ func (d Normals) rows(n int) (int, error) {
 	return len(d.Index), nil
 }
 
-// Feeder is implemented by a Runner that makes inputs on the device from what
-// stands for them. Others are given what Fill writes.
+// Feeder is implemented by a Runner that computes inputs on the device from their
+// feeds. For other runners the machine fills in the output of Fill.
 type Feeder interface {
 	// Feed makes f the contents of the input with the given number until the next
 	// Feed or Bind. What it refers to is read by Prefetch and Start. All feeds of an

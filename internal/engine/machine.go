@@ -101,10 +101,10 @@ func (m *Machine) Program() *Program { return m.program }
 // another output.
 func (m *Machine) Bind(n *gorgonia.Node, b Buffer) error { return m.BindVersion(n, b, 0) }
 
-// BindVersion is Bind of an input with contents that do not change from run to
-// run, such as weights in sampling: kernels may keep what they derive from them
-// (Args.Version). Whatever else is bound to the input with the same version must
-// have the same contents; 0 promises nothing, as Bind does.
+// BindVersion is Bind of an input with contents that do not change from run to run,
+// such as weights in sampling: kernels may cache values computed from them
+// (Args.Version). Every buffer bound to the input with the same version must have the
+// same contents. Version 0 promises nothing, as Bind does.
 func (m *Machine) BindVersion(n *gorgonia.Node, b Buffer, version uint64) error {
 	id, ok := m.program.ids[n]
 	if !ok || m.program.values[id].role == Intermediate {
@@ -246,9 +246,9 @@ func (m *Machine) Value(n *gorgonia.Node) (gorgonia.Value, error) {
 // Reset does nothing: a run starts from its inputs alone.
 func (m *Machine) Reset() {}
 
-// Close gives back what an Executor allocated for the program, which must not run
-// again. On other backends it does nothing: memory is the collector's, threads
-// are the backend's.
+// Close frees the memory that an Executor allocated for the program, which must not
+// run again. On other backends it does nothing: the collector frees memory, and the
+// backend owns the threads.
 func (m *Machine) Close() error {
 	if m.runner != nil {
 		return m.runner.Close()

@@ -5,11 +5,10 @@ import (
 	"fmt"
 )
 
-// Memory is implemented by a Backend whose kernels work in a memory of their
-// own, such as a GPU's. A host slice may have a counterpart there; its parts are
-// known by their addresses, so views of a mirrored slice are mirrored too. While
-// it is mirrored the counterpart is what programs and the Updater read and
-// write, and the host's contents are what was last downloaded.
+// Memory is implemented by a Backend whose kernels have their own memory, such as a
+// GPU's. A host slice may have a copy there, its mirror. Addresses identify its parts,
+// so views of a mirrored slice are mirrored too. Programs and the Updater then read
+// and write the mirror, and the host's slice has the contents of the last download.
 type Memory interface {
 	// Mirror gives a slice a counterpart with the same contents. The slice must
 	// not overlap one that has a counterpart already. An error about too little

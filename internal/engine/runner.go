@@ -10,9 +10,9 @@ import (
 // single kernels: those of a GPU, which its host only starts. Its Kernel is
 // never asked for one.
 type Executor interface {
-	// Layout returns what the arena of a program is to hold, whose steps and values
-	// are known but not their places. The error for an operation that the backend
-	// cannot run names it.
+	// Layout returns the pieces of a program's arena. The program's steps and values are
+	// known, and their places are not. An error names an operation that the backend
+	// cannot run.
 	Layout(p *Program) (Layout, error)
 	// NewRunner prepares a program and allocates its arena. An error about too
 	// little memory is an *OutOfMemory.
