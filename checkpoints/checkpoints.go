@@ -169,8 +169,7 @@ func verify(path string, kind Kind) error {
 	return judge(r.Metadata, kind, sum)
 }
 
-// openKind opens the file and refuses at once what its header shows to be
-// something else.
+// openKind opens the file and refuses it at once if its header shows another kind.
 func openKind(path string, kind Kind) (*safetensors.Reader, error) {
 	if err := kind.check(); err != nil {
 		return nil, err
@@ -191,7 +190,7 @@ func openKind(path string, kind Kind) (*safetensors.Reader, error) {
 }
 
 // foreign reports a file that another program wrote or that is of another
-// kind. What a flipped bit could have made is left for the hash to find.
+// kind. The hash finds faults that a flipped bit could have caused.
 func foreign(meta map[string]string, kind Kind) error {
 	format := meta[formatKey]
 	if _, ok := meta[hashKey]; !ok && !strings.HasPrefix(format, "edm-") {
@@ -203,8 +202,8 @@ func foreign(meta map[string]string, kind Kind) error {
 	return nil
 }
 
-// judge compares the hash of what was read with the one in the metadata, and
-// only then believes the rest of the metadata. The hash is defined alike in
+// judge compares the hash of the contents with the one in the metadata, and only then
+// trusts the rest of the metadata. The hash is defined alike in
 // every version.
 func judge(meta map[string]string, kind Kind, sum string) error {
 	want, ok := meta[hashKey]

@@ -13,8 +13,8 @@ import (
 	"edm/internal/atomicfile"
 )
 
-// lockName is a file that stays in the run's folder; what counts is the
-// system's lock on it, which ends with the process that holds it.
+// lockName is a file that stays in the run's folder. The system's lock on it counts,
+// which ends with the process that holds it.
 const lockName = ".lock"
 
 // ErrLocked says that a run's folder is in use.

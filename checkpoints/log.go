@@ -29,9 +29,8 @@ type Log struct {
 	size int64 // of the whole lines
 }
 
-// OpenLog opens the log of dir, or makes it. What a kill or a power cut left
-// at its end, a line without its newline or lines that are no such objects, is
-// cut off.
+// OpenLog opens the log of dir, or creates it. It cuts off the remains of a kill or a
+// power cut at its end: a line without its newline, or lines that are no such objects.
 func OpenLog(dir string) (*Log, error) {
 	path := filepath.Join(dir, logName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)

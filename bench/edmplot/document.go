@@ -57,8 +57,8 @@ func (d *document) write(name string, c content) error {
 	})
 }
 
-// replaceSection returns the text with what stands between the markers of a
-// section replaced.
+// replaceSection returns the document with the text between the markers of a section
+// replaced.
 func replaceSection(text, name, body string) (string, error) {
 	begin, end := fmt.Sprintf("<!-- measured: %s -->", name), fmt.Sprintf("<!-- end: %s -->", name)
 	if strings.Count(text, begin) != 1 || strings.Count(text, end) != 1 || strings.Index(text, end) < strings.Index(text, begin) {

@@ -23,7 +23,7 @@ type panel struct {
 	lines []line
 }
 
-// line is what one thing measured.
+// line is one measured curve.
 type line struct {
 	name   string
 	dashed bool // a bound

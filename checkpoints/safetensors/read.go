@@ -25,8 +25,8 @@ func ReadFile(path string) (*File, error) {
 	return f, nil
 }
 
-// FormatError says that the file at Path was opened but is no sound
-// safetensors file. What kept a file from being opened is another error.
+// FormatError says that the file at Path was opened but is no sound safetensors file.
+// A file that cannot be opened is another error.
 type FormatError struct {
 	Path string
 	Err  error
