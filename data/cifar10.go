@@ -184,7 +184,7 @@ func readCIFARTar(r io.Reader, o Options) (*packed, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What follows the archive's end mark carries the gzip checksum.
+	// The bytes after the archive's end mark carry the gzip checksum.
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return nil, fmt.Errorf("tar archive truncated or damaged: %w", err)
 	}

@@ -52,8 +52,8 @@ func Normalize(dst []float32, src []uint8) {
 	}
 }
 
-// Close releases what ds holds open. Only image zips hold a file; for any
-// other dataset that has no Close method it does nothing.
+// Close closes the files of ds. Only image zips keep one open; for any other dataset
+// without a Close method it does nothing.
 func Close(ds Dataset) error {
 	if c, ok := ds.(io.Closer); ok {
 		return c.Close()

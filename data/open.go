@@ -88,8 +88,8 @@ const (
 	kindImageFolder
 )
 
-// detect tells what is at path; where is the file or folder to open, and files
-// the names in it if it is a folder.
+// detect returns the kind of the data at path; where is the file or folder to open,
+// and files the names in it if it is a folder.
 func detect(path string) (k kind, where string, files []string, err error) {
 	if path == "demo" {
 		return kindDemo, path, nil, nil

@@ -2,8 +2,8 @@ package model
 
 import "edm/internal/engine"
 
-// Program returns what Denoise runs for n images, with the weights bound, for
-// its profile. Its inputs are those of the last call for so many images.
+// Program returns the program of Denoise for n images, with the weights bound, for its
+// profile. Its inputs are those of the last call for so many images.
 func (d *Denoiser) Program(n int) (*engine.Machine, error) {
 	p, err := d.model.evaluation(n)
 	if err != nil {

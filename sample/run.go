@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Run is one integration: what a Solver works on. Its workspace outlives it, so that a
-// second run allocates nothing.
+// Run is one integration by a Solver. Its workspace outlives it, so that a second run
+// allocates nothing.
 type Run struct {
 	Times  []float64 // t_0 .. t_N, the last 0
 	Sigmas []float64 // the noise levels at them, the last 0; of solvers that choose their own steps, the range's ends and 0
@@ -57,8 +57,8 @@ func (r *Run) end() {
 	r.ctx, r.X, r.labels, r.hook = nil, nil, nil, nil
 }
 
-// Buffer returns workspace number k, from 0, as long as the state. Its contents are
-// what the solver last wrote there in this run.
+// Buffer returns workspace number k, from 0, as long as the state. It keeps its
+// contents during a run.
 func (r *Run) Buffer(k int) []float64 {
 	for len(r.work) <= k {
 		r.work = append(r.work, nil)

@@ -17,9 +17,9 @@ type Sampler struct {
 	wants  func(draw uint64) bool // whether the solver makes a draw; nil: all
 }
 
-// New returns a sampler of den. The noise levels are clipped to the network's
-// range, which Notes reports, and rounded to what it supports. Impossible
-// options, and noise levels that the network supports none of, are errors.
+// New returns a sampler of den. It clips the noise levels to the network's range, which
+// Notes reports, and rounds them to the network's levels. Impossible options, and a
+// range outside of the network's, are errors.
 func New(den Denoiser, o Options) (*Sampler, error) {
 	if den == nil {
 		return nil, errors.New("sample: no denoiser")

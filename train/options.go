@@ -7,8 +7,8 @@ import (
 	"edm/model"
 )
 
-// Options are what a run needs besides its Config: where it happens, on what,
-// and who listens. None of them changes the numbers.
+// Options are the folder, dataset, device and hooks of a run. None of them changes the
+// numbers.
 type Options struct {
 	OutDir  string       // folder of runs; a new run gets the next number in it
 	Desc    string       // appended to a new run's folder name

@@ -64,7 +64,7 @@ func (b *bins) mean() float64 {
 	return sum / float64(max(n, 1))
 }
 
-// stats gathers what a tick reports.
+// stats gathers the figures of a tick.
 type stats struct {
 	bins     bins
 	norm     float64

@@ -35,8 +35,9 @@ func newStepper(c Config, m *model.Model, d *model.Device) (*stepper, error) {
 		return nil, err
 	}
 	s := &stepper{config: c, device: d, draws: draws, losses: make([]float64, c.Micro)}
-	// A plan that does not fit is refused before there are weights. A device with a
-	// memory of its own is asked after them: then it says what fits beside them.
+	// The program comes before the weights, so that a plan that does not fit is refused
+	// before they are allocated. On a device with its own memory it comes after them: then
+	// its error names a batch that fits beside them.
 	order := []func() error{
 		func() error {
 			s.program, err = m.NewRecomputingLoss(draws.loss, c.Micro, c.recompute())

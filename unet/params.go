@@ -39,8 +39,7 @@ type Dropout struct {
 	Counter *gorgonia.Node // [N] int64, the images' numbers
 }
 
-// check returns an error for every input whose presence or shape is not what c
-// asks for.
+// check returns an error for every input whose presence or shape does not fit c.
 func (c Config) check(in Inputs) error {
 	if in.X == nil || in.X.Dims() != 4 {
 		return errors.New("input X is missing or not [N,C,H,W]")

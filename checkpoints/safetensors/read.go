@@ -138,7 +138,7 @@ func headerSize(prefix []byte, file int64) (int64, error) {
 	return int64(n), nil
 }
 
-// truncated says what is missing; an error other than the file's end is kept.
+// truncated names the missing part; it keeps an error other than the file's end.
 func truncated(what string, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("truncated: " + what)

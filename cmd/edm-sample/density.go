@@ -26,8 +26,8 @@ func (d *density) bind(f *pflag.FlagSet) {
 	f.StringVar(&d.latents, "save_latents", "", "with --invert, write the latents to this safetensors `file`")
 }
 
-// validate fills the options, with what asked says of the way, and reports every
-// fault, joined.
+// validate fills the options, with the path from asked, and returns every fault,
+// joined.
 func (d *density) validate(mode string, asked design, changed func(string) bool) error {
 	var errs []error
 	if d.data == "" {

@@ -25,8 +25,8 @@ type imageJob struct {
 	most      int
 }
 
-// prepare returns what to draw from, for images that start from or keep parts of
-// another; o is changed to fit.
+// prepare returns the source of the images, for images that start from or keep parts
+// of another. It changes o to fit.
 func (d *imageJob) prepare(o *sample.Settings) (generate.Source, error) {
 	switch d.mode {
 	case editMode:

@@ -13,8 +13,7 @@ import (
 	"edm/sample/likelihood"
 )
 
-// invertImages maps a dataset's images to latents and back and reports what is
-// lost.
+// invertImages maps a dataset's images to latents and back and reports the error.
 func (s *job) invertImages(ctx context.Context) (err error) {
 	v, err := likelihood.NewInverter(s.source.Denoiser, s.density.options.Path)
 	if err != nil {

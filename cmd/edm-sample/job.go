@@ -14,8 +14,8 @@ import (
 	"edm/sample/generate"
 )
 
-// job is what every call with a network needs: what was asked for, the
-// network, and where to print.
+// job has the parts that every call with a network needs: the options, the network,
+// and the output streams.
 type job struct {
 	*options
 	network        *network

@@ -36,8 +36,8 @@ func samplerTexts(o sample.Settings) []picture.Text {
 	return texts
 }
 
-// texts returns what makes an image besides its seed and class: the sampler's
-// options, guidance, and the network.
+// texts returns the settings that make an image besides its seed and class: the
+// sampler's options, guidance, and the network.
 func (s *job) texts(o sample.Settings) []picture.Text {
 	texts := append([]picture.Text{{Key: "Software", Value: "edm-sample"}}, samplerTexts(o)...)
 	texts = append(texts, s.guidance.texts()...)

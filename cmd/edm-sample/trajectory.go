@@ -82,7 +82,7 @@ func (s *job) animate(ctx context.Context) error {
 	return nil
 }
 
-// shoot draws the first seed and returns its way, and what it is as text.
+// shoot draws the first seed and returns its trajectory, and its texts.
 func (s *job) shoot(ctx context.Context, generator *generate.Generator) (*film, []picture.Text, error) {
 	seed := s.seeds.values[:1]
 	classes := classesOf(seed, s.fixed, s.source.Classes)
@@ -121,7 +121,7 @@ func (f *film) begin(seed uint64, sigma float64) error {
 	return nil
 }
 
-// shownScale returns what a noisy image is divided by to be shown: the standard
+// shownScale returns the divisor of a noisy image on display: the standard
 // deviation of noisy data of deviation 1, so that noise fills the picture's
 // range and a clean image is itself.
 func shownScale(sigma float64) float64 { return math.Sqrt(1 + sigma*sigma) }

@@ -7,8 +7,8 @@ import (
 	"edm/internal/cli"
 )
 
-// watch says on the side what a long call is doing: a line for each piece of
-// work, and on a terminal how far it has come.
+// watch reports the progress of a long call: a line for each piece of work, and on a
+// terminal the finished part.
 type watch struct {
 	stderr   io.Writer
 	what     string

@@ -101,7 +101,7 @@ func suggest(r data.Report) suggestion {
 	return s
 }
 
-// printPresets prints what each preset would take: the smallest is timed, and
+// printPresets prints the memory and time of each preset: the smallest is timed, and
 // the others have its rate of work.
 func printPresets(ctx context.Context, w io.Writer, ds data.Dataset, device *model.Device) error {
 	rate, err := measuredRate(device)

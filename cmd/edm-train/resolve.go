@@ -58,9 +58,8 @@ func (r *request) layered() (c, defaults train.Config, err error) {
 	return c, defaults, err
 }
 
-// renew drops what belonged to a preconditioning or an objective that a flag
-// replaced: their constants, and the objective that went with the
-// preconditioning.
+// renew drops the constants of a preconditioning or an objective that a flag replaced,
+// and the objective that went with the preconditioning.
 func (r *request) renew(c *train.Config, below train.Config) {
 	if c.Precond != below.Precond {
 		c.PrecondParams = maps.Clone(r.set.PrecondParams)
@@ -112,7 +111,7 @@ func (r *request) base() (c, defaults train.Config, err error) {
 	return c, defaults, err
 }
 
-// fromPreset returns a preset with what the data decides left open, and its
+// fromPreset returns a preset without the options that the data decides, and its
 // objective: that of the preconditioning which a file or a flag may choose.
 func fromPreset(name string) (train.Config, error) {
 	c, err := train.Preset(name)
@@ -138,7 +137,7 @@ func (r *request) resumed() (c, defaults train.Config, err error) {
 		if err != nil {
 			return c, c, err
 		}
-		// What is chosen for the data or by the caller is no preset's.
+		// Options for the data or from the caller belong to no preset.
 		p.Data, p.Cond, p.Seed, p.XFlip, p.Validation = c.Data, c.Cond, c.Seed, c.XFlip, c.Validation
 		p.Resolution, p.Channels, p.Classes = c.Resolution, c.Channels, c.Classes
 		c = p
@@ -231,8 +230,7 @@ func measure(ctx context.Context, c *train.Config, ds data.Dataset) error {
 	return nil
 }
 
-// faults returns how the configuration, and what was asked for, disagree with
-// the data.
+// faults returns the disagreements of the configuration and the flags with the data.
 func faults(c *train.Config, asked train.Config, ds data.Dataset) error {
 	var errs []error
 	fault := func(bad bool, format string, args ...any) {

@@ -34,7 +34,7 @@ func value[T any](bind func(*pflag.FlagSet, *T, string, T, string), name, usage 
 	}
 }
 
-// plain is value without the presets' defaults: the usage says what they are.
+// plain is value without the presets' defaults, which the usage names.
 func plain[T any](bind func(*pflag.FlagSet, *T, string, T, string), name, usage string, at func(*train.Config) *T) setting {
 	s := value(bind, name, usage, at)
 	s.bind = func(f *pflag.FlagSet, c *train.Config) { bind(f, at(c), name, *new(T), usage) }

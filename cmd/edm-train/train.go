@@ -49,8 +49,8 @@ func (r *request) train(ctx context.Context, stdout, stderr io.Writer, c train.C
 	return nil
 }
 
-// checkTransfer reports, without writing anything, whether a new run could start
-// from what --transfer names.
+// checkTransfer reports, without writing anything, whether a new run could start from
+// the file of --transfer.
 func (r *request) checkTransfer(c train.Config, device *model.Device, stderr io.Writer) error {
 	if r.transfer != "" {
 		c.Transfer = r.transfer

@@ -58,8 +58,8 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// transform numbers the transforms in the order of their labels. The order is
-// part of what a trained network's labels mean.
+// transform numbers the transforms in the order of their labels. The meaning of a
+// trained network's labels depends on the order.
 type transform int
 
 const (

@@ -19,8 +19,8 @@ func offset(v float64) colour {
 // gain multiplies every channel by s.
 func gain(s float64) colour { return colour{{s, 0, 0, 0}, {0, s, 0, 0}, {0, 0, s, 0}} }
 
-// stretch multiplies what a colour has along the grey axis by along, and what
-// it has across it by across.
+// stretch multiplies the part of a colour along the grey axis by along, and the part
+// across it by across.
 func stretch(along, across float64) colour {
 	m := gain(across)
 	for i := range m {

@@ -67,7 +67,7 @@ func checkChannels(t transform, channels int) error {
 func (p *Pipe) Labels() int { return p.labels }
 
 // Apply augments img, [C,H,W] in [-1, 1], in place and writes its labels,
-// Labels() of them. What it does is a function of the seed and the image
+// Labels() of them. The result is a function of the seed and the image
 // number alone. Labels of zero mean that img is as it was, to the bit. Values
 // may leave [-1, 1]. No memory is allocated once each goroutine has called it.
 // It fails if a length does not fit, and then changes nothing.

@@ -55,7 +55,7 @@ func turn(plane []float32, n, quarters int) {
 }
 
 // shift writes src moved by whole pixels, by[0] to the right and by[1] up;
-// what comes in at the border is the reflection of what is there.
+// pixels from beyond the border are reflections of those inside.
 func shift(dst, src []float32, n int, by [2]int) {
 	for y := range n {
 		from := src[reflect(y+by[1], n)*n:][:n]

@@ -23,7 +23,7 @@ type plan struct {
 	colour       colour
 }
 
-// plan turns draws into what is done to the image and writes its labels. The
+// plan turns draws into transformations of the image and writes its labels. The
 // parameter of a transform that is not made is zero, and so are its labels.
 func (p *Pipe) plan(d *draws, labels []float32) plan {
 	pl := plan{warp: identity(), colour: unchanged()}

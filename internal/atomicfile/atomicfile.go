@@ -23,7 +23,7 @@ const bufferSize = 1 << 20
 // temporary matches the names that Write gives to unfinished files.
 var temporary = regexp.MustCompile(`^\.edm-[0-9a-f]{16}\.tmp$`)
 
-// Write makes path hold what f writes, with mode perm (before the umask). The
+// Write replaces the file at path by the output of f, with mode perm (before the umask). The
 // bytes go to a temporary file in the same folder, which is synced, closed and
 // renamed over path; then the folder is synced. On any error, of f or of the
 // system, and when f panics, the temporary is removed and the file that was at
@@ -98,7 +98,7 @@ func linked(f *os.File, name string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-// fill writes what f has to say, syncs and closes.
+// fill writes the output of f, syncs and closes.
 func fill(tmp *os.File, f func(io.Writer) error) error {
 	buf := bufio.NewWriterSize(tmp, bufferSize)
 	if err := f(buf); err != nil {

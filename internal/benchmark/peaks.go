@@ -58,8 +58,8 @@ func rate(operations []Operation, peaks engine.Peaks) {
 	}
 }
 
-// meter measures the peaks of the device and keeps the highest so far: what other
-// programs take at the time is not the device's.
+// meter measures the peaks of the device and keeps the highest so far: other programs
+// lower a measurement, not the peak.
 func (r *Result) meter(d *model.Device) error {
 	switch b := d.Backend().(type) {
 	case engine.Meter:

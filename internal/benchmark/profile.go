@@ -27,8 +27,8 @@ type Row struct {
 }
 
 // Profile holds the operations of a step in the order they run. Each keeps its
-// fastest time of several steps: what other programs on the machine took is
-// not part of a profile.
+// fastest time of several steps: the time of other programs on the machine is not part
+// of a profile.
 type Profile struct {
 	title  string
 	images int

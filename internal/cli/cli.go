@@ -73,8 +73,8 @@ func watch(signals <-chan os.Signal, cancel func(), stderr io.Writer, exit func(
 	exit(ExitInterrupted)
 }
 
-// Run executes the command, prints what went wrong to its error stream and
-// returns the exit status.
+// Run executes the command, prints its error to the error stream and returns the exit
+// status.
 func Run(ctx context.Context, root *cobra.Command) int {
 	err := root.ExecuteContext(ctx)
 	code := ExitCode(err)

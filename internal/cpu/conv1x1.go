@@ -9,7 +9,7 @@ import (
 // whose columns are pixels, or with the transpose of W the gradient by data.
 // Neither matrix is packed beforehand: weights are read where they are, and the
 // first panel of a tile copies its pixels of x to the L1 cache while it
-// multiplies. What comes next is fetched meanwhile (fetch.go). Biases, residual
+// multiplies. Meanwhile the next operands are fetched (fetch.go). Biases, residual
 // and scale are applied to the sums in registers.
 type conv1x1 struct {
 	b                       *Backend

@@ -126,7 +126,7 @@ func (c *conv1x1Weights) multiply(chunk, worker int) {
 	}
 }
 
-// comingUp lists what is fetched for block i, if it is before the last.
+// comingUp lists the fetches for block i, if it is before the last.
 func (c *conv1x1Weights) comingUp(i, last, from int) (lists fetchLists) {
 	if i < last {
 		a, t, _ := c.block(i, from)

@@ -22,8 +22,8 @@ func (k *kernels) sum64(x []float32) float64 {
 	return total
 }
 
-// moments writes the mean of x and its reciprocal deviation, in two passes over
-// what is then in the cache.
+// moments writes the mean of x and its reciprocal deviation, in two passes; x is in the
+// cache in the second.
 func (k *kernels) moments(stats, x []float32, eps float64) {
 	size := float64(len(x))
 	mean := k.sum64(x) / size

@@ -91,8 +91,8 @@ type Args struct {
 	In   []Buffer
 	Work Buffer // as many elements as Workspace asked for, contents undefined
 	// Version numbers the contents of each input: if a kernel meets a number
-	// again, 0 excepted, that input's contents are the same as then, so that what
-	// was computed from them alone holds. 0 promises nothing.
+	// again, 0 excepted, that input's contents are the same as then, and values computed
+	// from them alone are still valid. 0 promises nothing.
 	Version []uint64
 }
 

@@ -72,7 +72,7 @@ func (d Normals) rows(n int) (int, error) {
 // feeds. For other runners the machine fills in the output of Fill.
 type Feeder interface {
 	// Feed makes f the contents of the input with the given number until the next
-	// Feed or Bind. What it refers to is read by Prefetch and Start. All feeds of an
+	// Feed or Bind. Prefetch and Start read the memory that f refers to. All feeds of an
 	// input are of one kind and one number of indices.
 	Feed(id int, f Feed)
 }
@@ -83,8 +83,8 @@ type fed struct {
 	host []float32 // its contents, where the backend does not make them
 }
 
-// Feed makes f the contents of an input until the next Feed or Bind. What f refers
-// to is read by Prefetch and Start, if not before. An input that was fed Pixels
+// Feed makes f the contents of an input until the next Feed or Bind. Prefetch and Start
+// read the memory that f refers to, if it was not read before. An input that was fed Pixels
 // takes nothing else from then on, and one that was fed Normals only as many
 // indices.
 func (m *Machine) Feed(n *gorgonia.Node, f Feed) error {

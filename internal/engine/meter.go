@@ -1,7 +1,7 @@
 package engine
 
-// Peaks is what a device can do at most, as measured. Operations count a multiply
-// and an add as two.
+// Peaks are the measured peaks of a device. Operations count a multiply and an add as
+// two.
 type Peaks struct {
 	Product  float64            // operations a second of products in the backend's precision
 	Products map[string]float64 // the same for every precision, by name

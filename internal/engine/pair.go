@@ -6,8 +6,8 @@ import "slices"
 // steps as one pass over memory.
 type Pairer interface {
 	// Pair returns a kernel without scratch memory for both steps, or nil. It is
-	// asked where the second step reads all that the first one reads and what the
-	// first one writes, so that all of it is alive during the second. The kernel
+	// called where the second step reads all inputs and the output of the first one, so
+	// that these are alive during the second. The kernel
 	// runs in the second's place with the second's arguments, of which it also
 	// writes the input that is the first step's output.
 	Pair(first, second *Step) Kernel
@@ -37,8 +37,8 @@ func (m *Machine) pair() {
 	}
 }
 
-// Covers reports whether the step behind step i reads all that step i reads and
-// what it writes, so that all of it is alive during that step.
+// Covers reports whether the step behind step i reads all inputs and the output of step
+// i, so that these are alive during that step.
 func (p *Program) Covers(i int) bool {
 	first, second := &p.Steps[i], &p.Steps[i+1]
 	return slices.Contains(second.Inputs, first.Output) && subset(first.Inputs, second.Inputs)

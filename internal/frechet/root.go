@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// negligible bounds what rounding may make of an eigenvalue of zero, relative
-// to the largest one.
+// negligible bounds the rounding error of an eigenvalue of zero, relative to the
+// largest one.
 const negligible = 1e-8
 
 // traceOfRoot returns tr((a b)^(1/2)). It is the trace of the root of

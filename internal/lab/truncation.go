@@ -16,8 +16,8 @@ type Grid struct {
 	Rho   float64
 }
 
-// Truncation is the local error of a solver's steps: what one step from a point
-// of the exact solution misses of the solution at its end (EDM App. D.1).
+// Truncation is the local error of a solver's steps: the distance, after one step from
+// a point of the exact solution, from the solution at its end (EDM App. D.1).
 type Truncation struct {
 	Solver string
 	Grid

@@ -2,8 +2,8 @@ package lab
 
 import "edm/sample"
 
-// Work is told how far a piece of work has come: what it is, and how many of its
-// parts are done, at first none.
+// Work receives the progress of a piece of work: its name, and the number of its parts
+// that are done, at first none.
 type Work func(what string, done, total int)
 
 // tell calls w if there is one.

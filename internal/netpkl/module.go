@@ -18,8 +18,8 @@ const (
 	maxDepth   = 16
 )
 
-// memberName is what PyTorch's modules, parameters and buffers can be called
-// without making a path ambiguous.
+// memberName matches names of PyTorch's modules, parameters and buffers that make no
+// path ambiguous.
 var memberName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
 // module is one nn.Module of a network.
@@ -139,14 +139,14 @@ func (t *tree) find(path string) *module {
 	return nil
 }
 
-// The buffers that the published modules have besides what is learned.
+// The buffers that the published modules have besides parameters.
 const (
 	filterName = "resample_filter" // a constant of the configuration
 	tableName  = "u"               // iDDPM's noise levels
 )
 
-// tensors returns what the configuration asks for, by path, and holds it to
-// names and shapes before any is read.
+// tensors returns the tensors that the configuration needs, by path, and checks their
+// names and shapes before it reads any.
 func (t *tree) tensors(c model.Config) (map[string]*tensor, error) {
 	found, err := t.named()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// limits bound one pickle. Their product bounds what the machine may allocate,
-// even in the texts of its errors, which print values.
+// limits bound one pickle. Their product bounds the memory of the machine, even in the
+// texts of its errors, which print values.
 type limits struct {
 	ops    int // instructions
 	marks  int // open marks: how deep containers nest in the making

@@ -116,8 +116,8 @@ func (s Conv2D) Gradients(in gorgonia.Nodes, _, g *gorgonia.Node) (gorgonia.Node
 	b := Builder{}
 	grads := make(gorgonia.Nodes, len(in))
 	t := s.terms()
-	// The gradients run in the order they are made in: first what only reads g,
-	// while the cache still holds some of it.
+	// The gradients run in the order of their creation: first those that only read g, while
+	// the cache still has some of it.
 	if t.bias >= 0 || t.sample >= 0 {
 		perSample := b.Apply(SumHW{Scale: s.Scale}, g)
 		if t.sample >= 0 {

@@ -3,8 +3,7 @@
 // by the loops of internal/ref.
 //
 // An operation is a Spec: a small comparable struct whose fields are all of its
-// configuration. Op adds what Gorgonia wants around it. Executors look at the
-// Spec alone.
+// configuration. Op adds the methods that Gorgonia needs. Executors use the Spec alone.
 package op
 
 import (
@@ -206,7 +205,7 @@ func (o Op) SymDiff(in gorgonia.Nodes, out, g *gorgonia.Node) (gorgonia.Nodes, e
 }
 
 // Apply adds spec to the graph of its inputs. Gorgonia identifies nodes by a
-// 32-bit hash, so what comes back is checked to be what was asked for.
+// 32-bit hash, so Apply checks that Gorgonia returned this node.
 func Apply(spec Spec, in ...*gorgonia.Node) (*gorgonia.Node, error) {
 	o := Op{spec}
 	n, err := gorgonia.ApplyOp(o, in...)

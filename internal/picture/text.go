@@ -23,8 +23,8 @@ const (
 	maxKey        = 79
 )
 
-// textChunks returns the texts as PNG chunks: tEXt for what its Latin-1 can
-// hold, else iTXt (PNG specification, 11.3.4).
+// textChunks returns the texts as PNG chunks: tEXt for texts in Latin-1, else iTXt (PNG
+// specification, 11.3.4).
 func textChunks(texts []Text) ([]byte, error) {
 	var out []byte
 	for _, t := range texts {

@@ -39,8 +39,8 @@ type Request struct {
 	Hook  func(sample.Step) error // called after every sampler step; may be nil
 }
 
-// Generate returns one image for each seed, in one batch, and what the sampler reports
-// of the run.
+// Generate returns one image for each seed, in one batch, and the sampler's report of
+// the run.
 func (g *Generator) Generate(ctx context.Context, r Request) ([]image.Image, sample.Result, error) {
 	x, result, err := g.pixels(ctx, r)
 	if err != nil {

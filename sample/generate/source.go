@@ -10,8 +10,8 @@ import (
 	"edm/sample"
 )
 
-// Source is what images are drawn from: a denoiser, with the shape and the classes of
-// its images. Guidance and inpainting replace the denoiser.
+// Source is a denoiser with the shape and the classes of its images. Guidance and
+// inpainting replace the denoiser.
 type Source struct {
 	Denoiser                sample.Denoiser
 	Channels, Height, Width int

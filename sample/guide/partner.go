@@ -10,8 +10,8 @@ import (
 type partner interface {
 	// evaluate writes the term's value for the images of r to dst.
 	evaluate(ctx context.Context, dst []float64, r request) error
-	// mix replaces the main network's estimate d by the guided one, term being
-	// what evaluate gave, for images of noise level sigma.
+	// mix replaces the main network's estimate d by the guided one, for the term that
+	// evaluate returned and images of noise level sigma.
 	mix(d, term []float64, sigma float64)
 	// idle reports that mix would leave d as it is, alone that it would be term.
 	idle() bool

@@ -41,8 +41,8 @@ func (v *Inverter) Ends() (sigmaMin, sigmaMax float64) { return v.flow.levels.en
 func (v *Inverter) NFE() int { return v.flow.levels.evaluations() }
 
 // Invert replaces the images in x, [N, dim] in [-1, 1], by their latents
-// x(sigma_max)/sigma_max, nearly unit normals: what a sampler's batch starts
-// from. An image is taken to have noise of sigma_min. labels is [N, LabelDim],
+// x(sigma_max)/sigma_max, nearly unit normals: the latents of a sampler's
+// batch. An image is taken to have noise of sigma_min. labels is [N, LabelDim],
 // or nil for none. After an error x is undefined.
 func (v *Inverter) Invert(ctx context.Context, x []float64, dim int, labels []float32) error {
 	if err := checkImages(x, dim, labels); err != nil {

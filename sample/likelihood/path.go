@@ -70,8 +70,8 @@ type levels struct {
 	notes []string
 }
 
-// newLevels plans a path for a network: its range is clipped to what the
-// network supports and, for heun, the levels are rounded to it.
+// newLevels plans a path for a network: it clips the range to the network's and, for
+// heun, rounds the levels to the network's.
 func newLevels(den sample.Denoiser, p Path) (levels, error) {
 	l := levels{solver: p.Solver}
 	low, high := den.SigmaRange()

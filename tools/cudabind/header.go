@@ -31,7 +31,7 @@ var (
 	callName  = regexp.MustCompile(`\bcu[A-Z]\w*\b`)
 )
 
-// newAPI reads the binding's header and adds what is newer than it.
+// newAPI reads the binding's header and adds newer declarations.
 func newAPI(header string) (api, error) {
 	at := firstType.FindStringIndex(header)
 	if at == nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// opening matches what stands between a kernel's name and its body.
+// opening matches the text between a kernel's name and its body.
 var opening = regexp.MustCompile(`\.entry (\w+)\(([^()]*)\)([^(){};]*)\{\n`)
 
 // marking is what a kernel does first: thread 0 of block 0 writes 1 to the word

@@ -35,7 +35,7 @@ func New(t testing.TB, spec op.Spec, in ...tensor.Shape) Problem {
 }
 
 // Prepare returns the kernel and its buffers. Scratch memory and output start as
-// NaN, so that what is read before it is written shows.
+// NaN, so that a read before the first write shows.
 func (p Problem) Prepare(t testing.TB, b engine.Backend) (engine.Kernel, *engine.Args) {
 	t.Helper()
 	k, err := b.Kernel(p.Call)

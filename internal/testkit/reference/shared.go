@@ -20,8 +20,8 @@ const (
 	leastShared = 1024
 )
 
-// share moves what several files have in common to a file of its own, which it
-// returns: tensors of the same contents. It returns nil if there are none.
+// share moves tensors that several files have in common to another file and returns
+// that file, or nil if there are none.
 func share(files []*safetensors.File) (*safetensors.File, error) {
 	seen := map[string]int{}
 	for _, f := range files {
