@@ -41,7 +41,7 @@ func TestRK4AgainstAnotherIntegrator(t *testing.T) {
 	if err := Latents(latents, seeds, 2); err != nil {
 		t.Fatal(err)
 	}
-	if e := rms(latents, r.Latents); e != 0 {
+	if e := rms(latents, r.Latents); !(e < 1e-15) { // some processors fuse multiplications and additions
 		t.Fatalf("the recording is of other latents: they differ by %g", e)
 	}
 	o := options("rk4", 4096)
